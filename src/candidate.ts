@@ -1,0 +1,94 @@
+/** The values that travel between strategy, executor, archive and run store. */
+
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue }
+
+/** Position in ask order, from 0: the k-th candidate a run asked for has id k. */
+export type CandidateId = number
+
+/** A point in a search space. Shape (d,), gene order as in `Domain.genes`; integer genes hold integers, categorical genes the index of a choice. */
+export type Genome = Float64Array
+
+interface GeneBase {
+  /** For example `layers.2/low/weight`: group / source / parameter. Unique in its space. */
+  readonly name: string
+  /** Start value, inside the bounds. */
+  readonly initial: number
+}
+
+export interface RealGene extends GeneBase {
+  readonly kind: 'real'
+  readonly low: number // inclusive
+  readonly high: number // inclusive, > low
+  /** `log`: searched on a logarithmic axis; requires low > 0. */
+  readonly scale: 'linear' | 'log'
+}
+
+export interface IntegerGene extends GeneBase {
+  readonly kind: 'integer'
+  readonly low: number // inclusive integer
+  readonly high: number // inclusive integer, > low
+}
+
+export interface CategoricalGene extends GeneBase {
+  readonly kind: 'categorical'
+  /** At least two. A genome holds the index, 0 .. choices.length - 1. */
+  readonly choices: readonly (string | number | boolean)[]
+}
+
+/** A gene that matters only while another (categorical) gene holds one of the given choice indices. */
+export interface Condition {
+  readonly gene: string
+  readonly oneOf: readonly number[]
+}
+
+export type Gene = (RealGene | IntegerGene | CategoricalGene) & { readonly activeWhen?: Condition }
+
+/** What a strategy knows of a search space. */
+export interface Domain {
+  readonly genes: readonly Gene[]
+  /** The declared start, usually the uniform average. Shape (d,). */
+  readonly initial: Genome
+}
+
+/** A genome with an id, not yet scored. */
+export interface Candidate {
+  readonly id: CandidateId
+  readonly genome: Genome
+  readonly parents: readonly CandidateId[] // lineage, [] for sampled candidates
+  readonly memo: JsonValue // private to the strategy, handed back at tell
+}
+
+/** What an evaluation found: raw objective values, or why there are none. */
+export type Evaluation =
+  | {
+      readonly status: 'scored'
+      readonly values: readonly number[] // shape (m,), raw direction, all finite
+      /** Per objective, the score of each example, shape (e,), raw direction; an empty array where the evaluator has none. */
+      readonly exampleScores?: readonly Float32Array[]
+      readonly timing: Timing
+    }
+  | { readonly status: 'failed'; readonly kind: FailureKind; readonly reason: string; readonly timing: Timing }
+
+/**
+ * `threw`: merge or evaluator raised an error; `non-finite`: a value was NaN or infinite; `timeout`: past its time limit;
+ * `crashed`: its worker process died with it; `memory`: its worker process grew past the memory limit.
+ */
+export type FailureKind = 'threw' | 'non-finite' | 'timeout' | 'crashed' | 'memory'
+
+/** Wall-clock times of one evaluation, milliseconds. Never part of anything that must be reproducible. */
+export interface Timing {
+  readonly totalMs: number
+  readonly mergeMs: number
+  readonly inferenceMs: number
+}
+
+/** Candidate + evaluation: one row of a run. */
+export interface Trial extends Candidate {
+  readonly evaluation: Evaluation
+}
+
+/** A search's reason to stop: which criterion fired, and its value. */
+export interface StopReason {
+  readonly criterion: string
+  readonly detail: string
+}

@@ -1,0 +1,17 @@
+import type { Evaluation } from '../candidate.ts'
+import type { EvaluationJob } from '../evaluation/job.ts'
+
+/** Where jobs run. Checked by `test/contracts/executor-contract.ts`. */
+export interface Executor {
+  /**
+   * Resolves with a scored or a failed evaluation; a job that throws, crashes its process, hangs past its limit or scores NaN
+   * *resolves* as failed.
+   * @throws {ExecutorError} (rejects) only when the executor itself is broken.
+   * @throws {DOMException} (rejects) `AbortError` after `close()` or when `signal` fires before the job is done.
+   */
+  submit(job: EvaluationJob, signal?: AbortSignal): Promise<Evaluation>
+  /** Facts worth showing: restarts of the worker host, and why. */
+  diagnostics(): { readonly restarts: number }
+  /** Rejects what is in flight, ends workers, releases memory. Idempotent. */
+  close(): Promise<void>
+}

@@ -1,0 +1,18 @@
+/** A checkpoint to merge, by name. Plain data. */
+export interface SourceReference {
+  readonly id: string
+  /** Absolute path: a `.safetensors` file, a folder with `model.safetensors` or its index, or an `.onnx` file. */
+  readonly path: string
+}
+
+/** One tensor of a merged model: a view of a worker's own, unshared memory, valid until the next merge. */
+export interface TensorView {
+  readonly dtype: 'float32'
+  readonly shape: readonly number[]
+  readonly data: Float32Array // row-major, product(shape) elements
+}
+
+/** A set of named views, not a file: weights are fed to the runtime as graph inputs. */
+export interface MergedModel {
+  readonly tensors: ReadonlyMap<string, TensorView>
+}

@@ -1,0 +1,28 @@
+import type { Evaluation } from './candidate.ts'
+
+/** One thing to optimise. Strategies and archive see losses only: the raw value, negated where larger is better. */
+export interface Objective {
+  readonly name: string
+  readonly direction: 'minimize' | 'maximize' // as reported
+  readonly unit: string // "accuracy, 0..1", "nats/example", "bytes"
+  /** Worst acceptable value, raw direction: the objective's coordinate of the hypervolume reference point. */
+  readonly reference: number
+  /** Best possible value, raw direction, where there is one. Normalises scalarisations: 0 at `ideal`, 1 at `reference`. */
+  readonly ideal?: number
+}
+
+/** Raw value → loss (minimised). The only sign flip of the project. Its own inverse. */
+export function toLoss(objective: Objective, value: number): number {
+  return objective.direction === 'minimize' ? value : -value
+}
+
+/** Raw values of an evaluation, shape (m,) → losses, shape (m,); `undefined` for a failed evaluation. */
+export function lossesOf(evaluation: Evaluation, objectives: readonly Objective[]): readonly number[] | undefined {
+  if (evaluation.status === 'failed') return undefined
+  return objectives.map((objective, i) => toLoss(objective, evaluation.values[i]!))
+}
+
+/** The hypervolume reference point in loss space, shape (m,). */
+export function referencePoint(objectives: readonly Objective[]): readonly number[] {
+  return objectives.map(objective => toLoss(objective, objective.reference))
+}

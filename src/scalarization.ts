@@ -1,0 +1,32 @@
+import { type Objective, toLoss } from './objective.ts'
+
+/**
+ * One number from several losses, for strategies that optimise one and for naming a winner.
+ * - `worst`: augmented Tchebycheff, max_i n_i + 0.05 · mean_i n_i (J. Knowles, "ParEGO", IEEE TEC 10(1), 2006, eq. 2, equal weights):
+ *   the worst normalised objective counts; the mean breaks ties, which matters for accuracies that come in steps.
+ * - `mean`: mean_i n_i.
+ */
+export type Scalarization = 'worst' | 'mean'
+export const SCALARIZATIONS = ['worst', 'mean'] as const
+
+/** Share of the mean in `worst`. ParEGO's ρ. */
+const RHO = 0.05
+
+/** Losses, shape (m,), normalised so that 0 is `ideal` and 1 is `reference`; an objective without `ideal` is divided by |reference| (or 1). */
+export function normalizeLosses(losses: readonly number[], objectives: readonly Objective[]): number[] {
+  return losses.map((loss, i) => {
+    const objective = objectives[i]!
+    const worst = toLoss(objective, objective.reference)
+    if (objective.ideal === undefined) return (loss - worst) / (Math.abs(worst) || 1) + 1
+    const best = toLoss(objective, objective.ideal)
+    return (loss - best) / (worst - best)
+  })
+}
+
+/** Smaller is better. A single objective is returned as its raw loss: scaling it would only lose digits. */
+export function scalarize(kind: Scalarization, losses: readonly number[], objectives: readonly Objective[]): number {
+  if (losses.length === 1) return losses[0]!
+  const normalized = normalizeLosses(losses, objectives)
+  const mean = normalized.reduce((sum, n) => sum + n, 0) / normalized.length
+  return kind === 'mean' ? mean : Math.max(...normalized) + RHO * mean
+}

@@ -1,0 +1,76 @@
+import { z } from 'zod'
+
+/**
+ * A recipe says how to build one merged model. Plain data: safe to record, diff, hash and send to a worker; it names sources
+ * and never carries weights. A tagged union from the start: data-flow recipes (paths over layers) will be its second kind.
+ */
+export type Recipe = ParameterMerge
+
+/** A merge in parameter space: each tensor of the result is one operator applied to the same tensor of the sources. */
+export interface ParameterMerge {
+  readonly kind: 'parameter-merge'
+  /** Name in the registry `merge/methods.ts`, mergekit's spelling: `linear`, `task_arithmetic`, ... */
+  readonly method: string
+  /** Source id of the common ancestor; required by methods that work on task vectors. */
+  readonly base: string | undefined
+  /** Ids of the merged models, in order; never contains `base`. */
+  readonly sources: readonly string[]
+  /** Parameters of the method as a whole: `normalize`, `lambda`, ... */
+  readonly parameters: Readonly<Record<string, number | boolean | string>>
+  /** The first group that selects a tensor governs it. A tensor that no group selects is an error. */
+  readonly groups: readonly RecipeGroup[]
+}
+
+export interface RecipeGroup {
+  /** `[first, end)` of the numbered layers, the tensors before or after them, or everything. See `space/layer-groups.ts`. */
+  readonly layers: readonly [first: number, end: number] | 'pre' | 'post' | 'all'
+  /** Only tensors whose name contains this substring (case-sensitive, as in mergekit). Absent: no restriction. */
+  readonly filter?: string
+  /** Source id → parameter (`weight`, `density`, ...) → value. Every source has an entry. */
+  readonly coefficients: Readonly<Record<string, Readonly<Record<string, number>>>>
+}
+
+const coefficient = z.number().describe('A finite number.')
+const sourceId = z
+  .string()
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, 'A source id has letters, digits, ".", "_" and "-" only.')
+
+export const recipeSchema: z.ZodType<Recipe> = z.strictObject({
+  kind: z.literal('parameter-merge'),
+  method: z.string(),
+  base: sourceId.optional(),
+  sources: z.array(sourceId).min(1),
+  parameters: z.record(z.string(), z.union([z.number(), z.boolean(), z.string()])),
+  groups: z
+    .array(
+      z.strictObject({
+        layers: z.union([z.tuple([z.int().min(0), z.int().min(1)]), z.enum(['pre', 'post', 'all'])]),
+        filter: z.string().min(1).optional(),
+        coefficients: z.record(sourceId, z.record(z.string(), coefficient)),
+      }),
+    )
+    .min(1),
+}) as unknown as z.ZodType<Recipe>
+
+/**
+ * Canonical JSON: keys sorted by code unit, shortest round-trip numbers, -0 written as 0, `undefined` members left out.
+ * Equal values give equal text (the idea of RFC 8785).
+ * @throws {TypeError} on NaN, infinities and values that are not plain data.
+ */
+export function canonicalJson(value: unknown): string {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw new TypeError(`Canonical JSON has no ${value}.`)
+    return JSON.stringify(value === 0 ? 0 : value)
+  }
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (
+    typeof value === 'object' &&
+    (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null)
+  ) {
+    const entries = Object.entries(value).filter(([, v]) => v !== undefined)
+    entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonicalJson(v)}`).join(',')}}`
+  }
+  throw new TypeError(`Canonical JSON takes plain data, not ${Object.prototype.toString.call(value)}.`)
+}

@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config'
+
+// Forked processes, not threads: a thread that has used onnxruntime-node cannot be terminated without aborting its process.
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    include: ['test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+})
