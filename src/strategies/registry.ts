@@ -1,0 +1,23 @@
+import { ConfigError, nearest, show } from '../errors.ts'
+import { cmaEs } from './cma-es.ts'
+import { random } from './random.ts'
+import { sobol } from './sobol-search.ts'
+import type { StrategyDefinition } from './strategy.ts'
+
+/** Every strategy by kind. A new one is added here, and has to pass `test/contracts/strategy-contract.ts`. */
+export const STRATEGIES: Readonly<Record<string, StrategyDefinition>> = {
+  [cmaEs.kind]: cmaEs,
+  [random.kind]: random,
+  [sobol.kind]: sobol,
+}
+
+/** @throws {ConfigError} for an unknown kind. */
+export function strategyDefinition(kind: string): StrategyDefinition {
+  const definition = Object.hasOwn(STRATEGIES, kind) ? STRATEGIES[kind] : undefined
+  if (definition !== undefined) return definition
+  const kinds = Object.keys(STRATEGIES)
+  const guess = nearest(kind, kinds)
+  throw new ConfigError(`Unknown strategy ${show(kind)}.`, {
+    hint: guess === undefined ? `Use one of: ${kinds.join(', ')}.` : `Did you mean "${guess}"?`,
+  })
+}

@@ -1,0 +1,327 @@
+import { describe, expect, it } from 'vitest'
+import type { Candidate, Genome } from '../../src/candidate.ts'
+import { createRng, type Rng } from '../../src/rng.ts'
+import { scalarize } from '../../src/scalarization.ts'
+import type {
+  Snapshot,
+  Strategy,
+  StrategyContext,
+  StrategyDefinition,
+  ToldTrial,
+} from '../../src/strategies/strategy.ts'
+import { corners, mixed } from '../problems/multi-objective.ts'
+import { candidateOf, failed, isInside, scored, type TestProblem } from '../problems/problem.ts'
+import { constant, rounded, sphere } from '../problems/single-objective.ts'
+
+/** What a strategy claims about itself; the suite holds it to that. */
+export interface StrategyClaims {
+  /** Options as a config would give them; defaults are filled in by the definition's schema. Default: {}. */
+  readonly options?: unknown
+  /** Learns whole generations: tells of one generation commute. Default: false. */
+  readonly generational?: boolean
+  /** Searches integer, categorical and conditional genes. Default: false. */
+  readonly mixedGenes?: boolean
+  /** Numbers of objectives it accepts. Default: 1, 2, 3. */
+  readonly objectives?: readonly number[]
+  /** Tells of the long run, and the largest JSON text its snapshot may ever have there (d = 3), in characters. */
+  readonly longRun?: { readonly tells: number; readonly snapshotLimit: number }
+  /** Reaches `loss` (scalarised by `worst` for several objectives) on `problem` within `budget` evaluations. */
+  readonly reaches: { readonly problem: TestProblem; readonly budget: number; readonly loss: number }
+}
+
+const LONG_RUN = { tells: 10_000, snapshotLimit: 50_000 }
+
+/** The suite that every strategy has to pass. Call it at the top level of a test file. */
+export function describeStrategy(name: string, definition: StrategyDefinition, claims: StrategyClaims): void {
+  const options = definition.options.parse(claims.options ?? {})
+  const context = (problem: TestProblem, seed: number): StrategyContext => ({
+    domain: problem.domain,
+    objectives: problem.objectives,
+    rng: createRng(seed),
+    budget: undefined,
+  })
+  const create = (problem: TestProblem, seed = 1): Strategy => definition.create(context(problem, seed), options)
+  const restore = (problem: TestProblem, snapshot: Snapshot, seed = 1): Strategy =>
+    definition.restore(context(problem, seed), options, JSON.parse(JSON.stringify(snapshot)))
+
+  describe(`${name} keeps the strategy contract`, () => {
+    it('describes itself', () => {
+      expect(create(sphere(2)).kind).toBe(definition.kind)
+      expect(create(sphere(2)).snapshot().kind).toBe(definition.kind)
+      expect(definition.reference).not.toBe('')
+      expect(definition.summary).not.toBe('')
+      const diagnostics = create(sphere(2)).diagnostics()
+      expect(JSON.parse(JSON.stringify(diagnostics))).toEqual(diagnostics)
+    })
+
+    it('refuses unknown options', () => {
+      expect(definition.options.safeParse({ noSuchOption: 1 }).success).toBe(false)
+    })
+
+    for (const problem of [sphere(1), sphere(3), ...(claims.mixedGenes ? [mixed()] : [])]) {
+      it(`stays inside the bounds on ${problem.name}, whatever the order of asks and tells`, () => {
+        for (let seed = 1; seed <= 5; seed++) {
+          const session = new Session(create(problem, seed), problem, seed)
+          session.run(60)
+          expect(session.genomes.length).toBeGreaterThan(50)
+          for (const genome of session.genomes) {
+            expect(isInside(problem.domain, genome), `[${[...genome]}]`).toBe(true)
+          }
+        }
+      })
+    }
+
+    it('never proposes more than it is asked for', () => {
+      const strategy = create(sphere(3))
+      for (const count of [0, 1, 2, 5, 100]) expect(strategy.ask(count).length).toBeLessThanOrEqual(count)
+    })
+
+    it('proposes something at once, and leaves its snapshot alone when it proposes nothing', () => {
+      const strategy = create(sphere(3))
+      expect(strategy.ask(1)).toHaveLength(1)
+      const before = JSON.stringify(strategy.snapshot())
+      expect(strategy.ask(0)).toEqual([])
+      expect(JSON.stringify(strategy.snapshot())).toBe(before)
+      let rounds = 0
+      while (strategy.ask(50).length > 0 && rounds < 10) rounds++
+      if (rounds === 10) return // never runs dry
+      const dry = JSON.stringify(strategy.snapshot())
+      expect(strategy.ask(50)).toEqual([])
+      expect(JSON.stringify(strategy.snapshot())).toBe(dry)
+    })
+
+    it('proposes the same one at a time as many at once', () => {
+      const problem = sphere(3)
+      const together = create(problem)
+      const apart = create(problem)
+      for (let round = 0, id = 0; round < 6; round++) {
+        const many = together.ask(9).map(proposal => proposal.genome)
+        const single: Genome[] = []
+        for (let i = 0; i < 9; i++) single.push(...apart.ask(1).map(proposal => proposal.genome))
+        expect(single).toEqual(many)
+        expect(apart.snapshot()).toEqual(together.snapshot())
+        const trials = many.map(genome => scored(problem, candidateOf({ genome }, id++)))
+        together.tell(trials)
+        apart.tell(trials)
+      }
+    })
+
+    it('proposes a function of its seed', () => {
+      const problem = sphere(4)
+      const genomes = (seed: number): Genome[] => firstGenomes(create(problem, seed), problem, 100)
+      expect(genomes(1)).toEqual(genomes(1))
+      expect(genomes(1)).not.toEqual(genomes(2))
+    })
+
+    it('lets nobody change its state through a genome it handed out', () => {
+      const problem = sphere(3)
+      const [clean, spoiled] = [create(problem), create(problem)]
+      for (let round = 0, id = 0; round < 3; round++) {
+        const expected = clean.ask(20)
+        const actual = spoiled.ask(20)
+        expect(actual).toEqual(expected)
+        const trials = expected.map(proposal => scored(problem, candidateOf(proposal, id++)))
+        for (const proposal of actual) proposal.genome.fill(0)
+        clean.tell(trials)
+        spoiled.tell(trials)
+      }
+    })
+
+    if (claims.generational) {
+      it('learns the same from any order and grouping of the tells of a generation', () => {
+        const problem = sphere(3)
+        const [first, second] = [create(problem), create(problem)]
+        const rng = createRng(5)
+        for (let round = 0, id = 0; round < 20; round++) {
+          const trials = first.ask(1000).map(p => maybeFailed(problem, candidateOf(p, id++), 7))
+          second.ask(1000)
+          first.tell(trials)
+          const shuffled = shuffle(trials, rng)
+          const cut = rng.integer(0, trials.length)
+          second.tell(shuffled.slice(0, cut))
+          second.tell(shuffled.slice(cut))
+          expect(second.snapshot()).toEqual(first.snapshot())
+        }
+      })
+    }
+
+    it('goes on when candidates fail, even when all do', () => {
+      const problem = sphere(3)
+      for (const every of [1, 2, 3]) {
+        const strategy = create(problem)
+        expect(told(strategy, problem, 300, candidate => maybeFailed(problem, candidate, every))).toBe(300)
+        expect(strategy.stopReason()).toBeUndefined()
+        expect(told(strategy, problem, 100, undefined, 300)).toBe(100)
+      }
+    })
+
+    for (const d of [1, 3]) {
+      it(`survives a constant objective with d = ${d}`, () => {
+        const problem = constant(d)
+        const strategy = create(problem)
+        expect(told(strategy, problem, 500)).toBe(500)
+        for (const proposal of strategy.ask(3)) expect(isInside(problem.domain, proposal.genome)).toBe(true)
+      })
+    }
+
+    it('survives plateaus', () => {
+      const problem = rounded(sphere(3), 50)
+      expect(told(create(problem), problem, 1000)).toBe(1000)
+    })
+
+    for (const m of claims.objectives ?? [1, 2, 3]) {
+      for (const d of [1, 4]) {
+        it(`searches with m = ${m} objectives, d = ${d}`, () => {
+          const problem = corners(d, m)
+          expect(told(create(problem), problem, 200)).toBe(200)
+        })
+      }
+    }
+
+    for (const problem of [sphere(3), ...(claims.mixedGenes ? [mixed()] : [])]) {
+      it(`continues bit by bit on ${problem.name} from a snapshot taken at any moment`, () => {
+        const rng = createRng(3)
+        for (let round = 0; round < 12; round++) {
+          const session = new Session(create(problem), problem, round)
+          session.run(rng.integer(0, 120))
+          const twin = session.withStrategy(restore(problem, session.strategy.snapshot()))
+          session.run(80)
+          twin.run(80)
+          expect(twin.genomes).toEqual(session.genomes)
+          expect(twin.strategy.snapshot()).toEqual(session.strategy.snapshot())
+          expect(twin.strategy.stopReason()).toEqual(session.strategy.stopReason())
+        }
+      })
+    }
+
+    it('gives a snapshot that survives JSON and does not change under it', () => {
+      const problem = sphere(3)
+      const session = new Session(create(problem), problem, 4)
+      session.run(50)
+      const snapshot = session.strategy.snapshot()
+      const text = JSON.stringify(snapshot)
+      expect(JSON.parse(text)).toEqual(snapshot)
+      session.run(50)
+      expect(JSON.stringify(snapshot)).toBe(text)
+    })
+
+    it('refuses a snapshot of another kind, another version or another shape', () => {
+      const problem = sphere(3)
+      const snapshot = create(problem).snapshot()
+      expect(() => restore(problem, { ...snapshot, kind: 'other' })).toThrow(/Expected a snapshot of strategy/)
+      expect(() => restore(problem, { ...snapshot, version: 999 })).toThrow(/Expected version/)
+      expect(() => restore(problem, { ...snapshot, state: { nothing: true } })).toThrow(/snapshot is damaged/)
+    })
+
+    it('keeps its snapshot small over a long run', () => {
+      const { tells, snapshotLimit } = claims.longRun ?? LONG_RUN
+      const problem = sphere(3)
+      const strategy = create(problem)
+      for (let done = 0; done < tells; done += 500) {
+        expect(told(strategy, problem, 500, undefined, done)).toBe(500)
+        expect(JSON.stringify(strategy.snapshot()).length).toBeLessThan(snapshotLimit)
+      }
+    })
+
+    const { problem, budget, loss } = claims.reaches
+    it(`reaches ${loss} on ${problem.name} within ${budget} evaluations`, () => {
+      for (const seed of [1, 2, 3]) {
+        let best = Number.POSITIVE_INFINITY
+        told(create(problem, seed), problem, budget, candidate => {
+          const trial = scored(problem, candidate)
+          best = Math.min(best, scalarize('worst', trial.losses!, problem.objectives))
+          return trial
+        })
+        expect(best).toBeLessThanOrEqual(loss)
+      }
+    })
+  })
+}
+
+/**
+ * A caller that asks and tells in an arbitrary but reproducible order, a few candidates in flight, some of them failing. Its decisions depend on its
+ * own seed and on what it got, so that two sessions over equal strategies stay equal.
+ */
+class Session {
+  readonly strategy: Strategy
+  readonly genomes: Genome[]
+  readonly #problem: TestProblem
+  readonly #seed: number
+  #rng: Rng
+  #turns = 0
+  #inFlight: Candidate[]
+
+  constructor(strategy: Strategy, problem: TestProblem, seed: number) {
+    this.strategy = strategy
+    this.genomes = []
+    this.#problem = problem
+    this.#seed = seed
+    this.#rng = createRng(seed)
+    this.#inFlight = []
+  }
+
+  /** The same session from here on, with another strategy. */
+  withStrategy(strategy: Strategy): Session {
+    const twin = new Session(strategy, this.#problem, this.#seed)
+    twin.genomes.push(...this.genomes)
+    twin.#turns = this.#turns
+    twin.#inFlight = [...this.#inFlight]
+    return twin
+  }
+
+  run(turns: number): void {
+    for (let turn = 0; turn < turns; turn++) {
+      this.#rng = createRng(this.#seed).split(`turn ${this.#turns++}`)
+      const proposals = this.strategy.ask(this.#rng.integer(1, 5))
+      for (const proposal of proposals) {
+        this.#inFlight.push(candidateOf(proposal, this.genomes.length))
+        this.genomes.push(proposal.genome.slice())
+      }
+      this.#inFlight = shuffle(this.#inFlight, this.#rng)
+      const count = Math.max(proposals.length === 0 ? 1 : 0, this.#rng.integer(0, 5))
+      this.strategy.tell(this.#inFlight.splice(0, count).map(c => maybeFailed(this.#problem, c, 6)))
+    }
+  }
+}
+
+/** Tells `count` trials, in small batches; returns how many the strategy let it tell. */
+function told(
+  strategy: Strategy,
+  problem: TestProblem,
+  count: number,
+  evaluate: (candidate: Candidate) => ToldTrial = candidate => scored(problem, candidate),
+  firstId = 0,
+): number {
+  let id = firstId
+  while (id < firstId + count) {
+    const proposals = strategy.ask(Math.min(8, firstId + count - id))
+    if (proposals.length === 0) break
+    strategy.tell(proposals.map(proposal => evaluate(candidateOf(proposal, id++))))
+  }
+  return id - firstId
+}
+
+function firstGenomes(strategy: Strategy, problem: TestProblem, count: number): Genome[] {
+  const genomes: Genome[] = []
+  told(strategy, problem, count, candidate => {
+    genomes.push(candidate.genome)
+    return scored(problem, candidate)
+  })
+  return genomes
+}
+
+/** The trial, failed for every `every`-th id. */
+function maybeFailed(problem: TestProblem, candidate: Candidate, every: number): ToldTrial {
+  return candidate.id % every === 0 ? failed(candidate) : scored(problem, candidate)
+}
+
+function shuffle<T>(items: readonly T[], rng: Rng): T[] {
+  const shuffled = [...items]
+  for (let i = shuffled.length - 1; i > 0; i--) {
+    const j = rng.integer(0, i + 1)
+    const kept = shuffled[i]!
+    shuffled[i] = shuffled[j]!
+    shuffled[j] = kept
+  }
+  return shuffled
+}
