@@ -1,0 +1,27 @@
+import { createMerger, type Merger } from '../merge/merge.ts'
+import type { SharedSources } from '../merge/sources.ts'
+import type { Evaluator, EvaluatorSession } from './evaluator.ts'
+import type { WorkerSetup } from './job.ts'
+import { createEvaluator } from './registry.ts'
+
+/** All that one thread needs to turn recipes into scores. Made once per thread, used for one job at a time. */
+export interface WorkerSession {
+  readonly evaluator: Evaluator
+  readonly merger: Merger
+  readonly session: EvaluatorSession
+}
+
+/**
+ * @param threadIndex Which of the threads that share `shared` this is, 0 .. threadCount - 1; no two living threads have the same.
+ * @throws {AmalgamError} if the evaluator cannot be set up or does not fit the sources.
+ */
+export async function openWorkerSession(
+  setup: WorkerSetup,
+  shared: SharedSources,
+  threadIndex: number,
+  threadCount: number,
+): Promise<WorkerSession> {
+  const evaluator = await createEvaluator(setup.evaluator)
+  const merger = createMerger(shared, threadIndex, threadCount)
+  return { evaluator, merger, session: await evaluator.open() }
+}
