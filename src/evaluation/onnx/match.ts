@@ -1,0 +1,86 @@
+import { EvaluatorError, show } from '../../errors.ts'
+import type { OnnxInitializer } from '../../formats/onnx.ts'
+import { matchesAny } from './pattern.ts'
+
+const FLOATS: ReadonlySet<string | undefined> = new Set(['float32', 'float64', 'float16', 'bfloat16'])
+/** Names shown per list in a message. */
+const SHOWN = 6
+
+export interface MatchOptions {
+  /** Patterns of initializers that belong to the graph. */
+  readonly constants: readonly string[]
+  /** Patterns of merged tensors that the graph does not use. */
+  readonly ignored: readonly string[]
+}
+
+/**
+ * The initializers that are weights as far as the graph alone can tell: float32, more than one element, not declared constant.
+ * @throws {EvaluatorError} on weights of another float type
+ */
+export function expectedWeights(
+  initializers: ReadonlyMap<string, OnnxInitializer>,
+  options: MatchOptions,
+  graph: string,
+): ReadonlySet<string> {
+  const weights = new Set<string>()
+  for (const tensor of initializers.values()) {
+    if (!FLOATS.has(tensor.dtype) || isSingle(tensor) || matchesAny(options.constants, tensor.name)) continue
+    if (tensor.dtype !== 'float32')
+      throw new EvaluatorError(
+        `${graph}: the weight ${show(tensor.name)} is ${tensor.dtype}; merged weights are fed as float32.`,
+        { hint: 'Export the graph in float32, or list the initializer under "constants".' },
+      )
+    weights.add(tensor.name)
+  }
+  if (weights.size === 0) throw new EvaluatorError(`${graph} has no float32 weights that could be replaced.`)
+  return weights
+}
+
+/**
+ * Which initializers take a merged tensor: those of the same name. Single float values that no source has stay constants.
+ * @param tensors name → shape of the merged model
+ * @throws {EvaluatorError} listing what is only in the graph, what is only in the model, and what differs in shape
+ */
+export function matchWeights(
+  initializers: ReadonlyMap<string, OnnxInitializer>,
+  tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  options: MatchOptions,
+  graph: string,
+): ReadonlySet<string> {
+  const bound = new Set<string>()
+  const onlyInModel: string[] = []
+  const differing: string[] = []
+  for (const [name, { shape }] of tensors) {
+    if (matchesAny(options.ignored, name) || matchesAny(options.constants, name)) continue
+    const initializer = initializers.get(name)
+    if (initializer?.dtype !== 'float32') onlyInModel.push(show(name))
+    else if (initializer.shape.join() !== shape.join())
+      differing.push(`${show(name)} [${initializer.shape.join(', ')}] in the graph, [${shape.join(', ')}] in the model`)
+    else bound.add(name)
+  }
+  const onlyInGraph = [...expectedWeights(initializers, options, graph)]
+    .filter(name => !tensors.has(name) || matchesAny(options.ignored, name))
+    .map(name => show(name))
+  if (onlyInModel.length + onlyInGraph.length + differing.length === 0) return bound
+  const lists = [
+    list('only in the graph', onlyInGraph),
+    list('only in the merged model', onlyInModel),
+    list('of different shape', differing),
+  ]
+  throw new EvaluatorError(
+    `The weights of ${graph} do not match the merged model: ${lists.filter(Boolean).join('; ')}.`,
+    {
+      hint: 'Names and shapes must be equal. Declare what the graph keeps under "constants" and what it does not use under "ignored_tensors".',
+    },
+  )
+}
+
+function isSingle(tensor: OnnxInitializer): boolean {
+  return tensor.shape.reduce((product, dim) => product * dim, 1) <= 1
+}
+
+function list(title: string, items: readonly string[]): string {
+  if (items.length === 0) return ''
+  const more = items.length > SHOWN ? ` and ${items.length - SHOWN} more` : ''
+  return `${title}: ${items.slice(0, SHOWN).join(', ')}${more}`
+}
