@@ -1,0 +1,112 @@
+// Kills a search at random moments (SIGKILL by default, SIGINT with --interrupt) and resumes it until it is done; the trial table
+// must equal the uninterrupted run's, bit by bit.
+//   node bench/proofs/kills.mjs [--kills 50] [--seed 1] [--interrupt]
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { createRng } from '../../dist/rng.js'
+import { digest, trialTable } from './table.mjs'
+
+const { values: options } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '50' },
+    seed: { type: 'string', default: '1' },
+    interrupt: { type: 'boolean', default: false },
+  },
+})
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'amalgam-kills-'))
+const rng = createRng(Number(options.seed))
+const signal = options.interrupt ? 'SIGINT' : 'SIGKILL'
+const search = ['search', 'search-spaces/digits.yaml', '--budget', '300', '--seed', '7', '--no-progress']
+
+/** @returns {Promise<{ code: number | null, killed: boolean, ms: number, text: string }>} */
+function run(args, killAfterMs) {
+  return new Promise((resolve, reject) => {
+    const started = performance.now()
+    const child = spawn(process.execPath, ['bin/amalgam.js', ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+    let text = ''
+    child.stdout.on('data', d => {
+      text += d
+    })
+    child.stderr.on('data', d => {
+      text += d
+    })
+    let killed = false
+    const timer =
+      killAfterMs === undefined
+        ? undefined
+        : setTimeout(() => {
+            killed = child.kill(signal)
+          }, killAfterMs)
+    child.on('error', reject)
+    child.on('close', code => {
+      clearTimeout(timer)
+      resolve({ code, killed, ms: performance.now() - started, text })
+    })
+  })
+}
+
+try {
+  const reference = await run([...search, '--run', join(folder, 'reference')])
+  if (reference.code !== 0) throw new Error(`The uninterrupted run ended with ${reference.code}:\n${reference.text}`)
+  const expected = trialTable(join(folder, 'reference'))
+  console.log(
+    `uninterrupted: ${(reference.ms / 1000).toFixed(1)} s, table ${digest(expected)}, ${expected.split('\n').length} rows`,
+  )
+
+  const wanted = Number(options.kills)
+  let kills = 0
+  let runs = 0
+  let equal = 0
+  let wrongExit = 0
+  while (kills < wanted) {
+    const target = join(folder, `run-${runs++}`)
+    let started = false
+    for (;;) {
+      // Moments spread over the whole life of a process: start-up, search, finalisation.
+      const after = kills < wanted ? 50 + rng.uniform() * Math.min(reference.ms, 6000) : undefined
+      const args = started ? ['resume', target, '--no-progress'] : [...search, '--run', target]
+      const result = await run(args, after)
+      if (result.killed && result.code !== 0) {
+        kills++
+        if (options.interrupt && result.code !== 130) {
+          wrongExit++
+          console.log(`exit code ${result.code} instead of 130:\n${result.text}`)
+        }
+        if (options.interrupt && started && !/amalgam resume/.test(result.text)) {
+          wrongExit++
+          console.log(`no resume line:\n${result.text}`)
+        }
+        started ||= await exists(target)
+        continue
+      }
+      if (result.code !== 0) throw new Error(`Exit code ${result.code} of ${args.join(' ')}:\n${result.text}`)
+      break
+    }
+    const table = trialTable(target)
+    if (table === expected) equal++
+    else console.log(`run ${runs}: table ${digest(table)} differs`)
+  }
+  console.log(
+    `${kills} ${signal} in ${runs} runs: ${equal} of ${runs} tables identical${options.interrupt ? `, ${wrongExit} wrong exits` : ''}`,
+  )
+  process.exitCode = equal === runs && wrongExit === 0 ? 0 : 1
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+
+async function exists(target) {
+  // A run exists once its manifest is committed; before that the search starts anew in an empty folder.
+  const { readRun } = await import('../../dist/runs/run-folder.js')
+  try {
+    readRun(target).close()
+    return true
+  } catch {
+    rmSync(target, { recursive: true, force: true })
+    return false
+  }
+}
