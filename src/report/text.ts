@@ -1,0 +1,60 @@
+import type { RunFacts } from './facts.ts'
+import { formatDuration, formatNumber, numberFormat, plural } from './format.ts'
+import { printable, wrap } from './plain-text.ts'
+import { type Cell, type Column, formatTable, unpainted } from './table.ts'
+import { meanOf, objectiveColumn, type TextOptions, tableOptions, valuesOf } from './text-parts.ts'
+import { renderWinner } from './text-winner.ts'
+
+/** `amalgam show <run>`. */
+export function renderRun(facts: RunFacts, options: TextOptions): string {
+  return `${renderFront(facts, options)}\n\n${renderWinner(facts, options)}`
+}
+
+/** `amalgam front`: what the search found, on the search split. */
+export function renderFront(facts: RunFacts, options: TextOptions): string {
+  const { front, objectives, winner } = facts
+  if (front.length === 0)
+    return [...heading(facts, options), '', 'No candidate was scored yet: the front is empty.'].join('\n')
+  const search = front.map(candidate => candidate.scores.search)
+  const formats = objectives.map((_, i) => numberFormat(search.flatMap(scores => valuesOf(scores, i))))
+  const means = search.map(meanOf)
+  const meanFormat = numberFormat(means.filter(mean => mean !== undefined))
+  const withMean = means.some(mean => mean !== undefined)
+  const columns: Column[] = [
+    { header: 'candidate', align: 'right' },
+    ...objectives.map(objective => objectiveColumn(objective, 'right', options)),
+    ...(withMean ? [{ header: 'mean', align: 'right' } as const] : []),
+  ]
+  const rows = front.map(({ id }, row) => {
+    const won = id === winner?.candidate.id
+    const cells = [
+      `${won ? '* ' : ''}${id}`,
+      ...objectives.map((_, i) => valuesOf(search[row], i).map(formats[i]!)[0] ?? ''),
+      ...(withMean ? [means[row] === undefined ? '' : meanFormat(means[row])] : []),
+    ]
+    return cells.map((text): Cell => (won ? { text, style: 'bold' } : text))
+  })
+  const about = `${plural(front.length, 'candidate')} that no other dominates, on the search split.`
+  return [
+    ...heading(facts, options),
+    '',
+    ...wrap(winner === undefined ? about : `${about} * is the winner.`, options.width),
+    '',
+    formatTable(columns, rows, tableOptions(options)),
+  ].join('\n')
+}
+
+/** What a run is and how far it got, in lines that fit. */
+function heading(facts: RunFacts, options: TextOptions): string[] {
+  const paint = options.paint ?? unpainted
+  const dot = options.ascii ? ' - ' : ' · '
+  const { counts } = facts
+  const details = [
+    `${printable(facts.strategy)}, seed ${facts.seed}`,
+    `${counts.told} of ${plural(facts.budget, 'evaluation')}${counts.failed > 0 ? `, ${counts.failed} failed` : ''}`,
+    `hypervolume ${formatNumber(facts.hypervolume)}`,
+    ...(facts.timing === undefined ? [] : [`${formatDuration(facts.timing.totalMs)} each (median)`]),
+    facts.stopReason === undefined ? 'not ended' : `ended: ${printable(facts.stopReason.criterion)}`,
+  ]
+  return [paint('bold', printable(`Run ${facts.run}`, options.width)), ...wrap(details.join(dot), options.width)]
+}
