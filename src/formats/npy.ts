@@ -90,7 +90,7 @@ export function parseNpy(bytes: Uint8Array, file: string): NpyArray {
     )
 
   // A copy: elements need not be aligned in the file, and their byte order may have to change.
-  const copy = bytes.slice(dataStart)
+  const copy = new Uint8Array(bytes.subarray(dataStart))
   if (order === '>') swapBytes(copy, kind === 'U' ? 4 : isText ? 1 : elementBytes)
   const data = isText
     ? readTexts(copy, kind, elementBytes, count, file)

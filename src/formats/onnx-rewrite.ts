@@ -76,7 +76,7 @@ export function makePatchable(bytes: Uint8Array, names: ReadonlySet<string>, fil
     model,
     scattered.map(tensor => tensor.field),
     scattered.map(tensor => {
-      const data = new Float32Array(weightBytes(bytes, tensor, 'F32', file).slice().buffer)
+      const data = new Float32Array(new Uint8Array(weightBytes(bytes, tensor, 'F32', file)).buffer)
       return encodeInitializer({ name: tensor.name, shape: tensor.shape, data })
     }),
   )
@@ -112,12 +112,23 @@ function rewriteGraph(
   }
   kept.push(bytes.subarray(from, model.graph.end), ...added)
   const length = kept.reduce((total, piece) => total + piece.byteLength, 0)
-  return Buffer.concat([
+  return concat([
     bytes.subarray(0, model.graphField.start),
     lengthPrefix(length),
     ...kept,
     bytes.subarray(model.graph.end),
   ])
+}
+
+/** Not `Buffer.concat`: the `slice` of a Buffer is a view, which surprises whoever expects a Uint8Array. */
+function concat(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((total, piece) => total + piece.byteLength, 0))
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.byteLength
+  }
+  return whole
 }
 
 function lengthPrefix(length: number): Uint8Array {
@@ -131,7 +142,7 @@ function weightBytes(bytes: Uint8Array, tensor: OnnxInitializer, dtype: WeightDt
   const count = elementCount(tensor.shape, where)
   const pieces =
     dtype === 'F16' || dtype === 'BF16' ? halfPieces(bytes, tensor, where, count) : floatPieces(bytes, tensor)
-  const data = Buffer.concat(pieces)
+  const data = concat(pieces)
   const needed = count * dtypeBytes(dtype)
   if (data.byteLength !== needed)
     throw new FormatError(

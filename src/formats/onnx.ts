@@ -226,7 +226,7 @@ export function elementCount(shape: readonly number[], where: string): number {
     count *= dim
   }
   if (count > MODEL_BYTES_LIMIT)
-    throw new FormatError(`${where} announces ${count} elements, more than an ONNX file can hold.`)
+    throw new FormatError(`${where} has the shape [${shape.join(', ')}], more elements than an ONNX file can hold.`)
   return count
 }
 

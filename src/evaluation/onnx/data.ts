@@ -27,7 +27,9 @@ export class InputFiles {
         throw new ConfigError(
           `The ${role} ${show(path, 200)} has ${info.size} bytes; at most ${FILE_BYTES_LIMIT} are read.`,
         )
-      bytes = await readFile(path)
+      const buffer = await readFile(path)
+      // A plain view: the `slice` of a Buffer does not copy.
+      bytes = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
     } catch (error) {
       if (error instanceof ConfigError) throw error
       const code = error instanceof Error && 'code' in error ? error.code : undefined
