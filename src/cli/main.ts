@@ -15,7 +15,11 @@ function wholeNumber(name: string, minimum: number) {
   return (text: string): number => {
     const value = Number(text)
     if (!/^-?\d+$/.test(text.trim()) || !Number.isSafeInteger(value) || value < minimum) {
-      throw new CommanderError(EXIT.usage, 'amalgam.number', `error: ${name} takes a whole number of at least ${minimum}, got "${text}".`)
+      throw new CommanderError(
+        EXIT.usage,
+        'amalgam.number',
+        `error: ${name} takes a whole number of at least ${minimum}, got "${text}".`,
+      )
     }
     return value
   }
@@ -37,14 +41,21 @@ export function createProgram(): Command {
     .option('--strategy <name>', 'cma-es, sobol or random (default: the file’s, else cma-es)')
     .option('--budget <n>', 'candidates to evaluate', wholeNumber('--budget', 1))
     .option('--seed <n>', 'seed of everything random', wholeNumber('--seed', Number.MIN_SAFE_INTEGER))
-    .option('--workers <n>', 'worker threads (default: processor cores); never changes the result', wholeNumber('--workers', 1))
+    .option(
+      '--workers <n>',
+      'worker threads (default: processor cores); never changes the result',
+      wholeNumber('--workers', 1),
+    )
     .option('--slots <n>', 'candidates in flight; part of what decides a run', wholeNumber('--slots', 1))
     .option('--evaluator <file>', 'evaluator to use instead of the one the file names')
     .option('--run <dir>', 'folder of the run (default: runs/<name>-<n>)')
     .option('--async', 'tell results in arrival order: no waiting, not reproducible')
     .option('--json', 'print the front as JSON when done')
     .option('--no-progress', 'no progress on stderr')
-    .addHelpText('after', '\nExamples:\n  amalgam search search-spaces/digits.yaml --budget 300 --seed 7\n  amalgam search space.yaml --strategy sobol --json > front.json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  amalgam search search-spaces/digits.yaml --budget 300 --seed 7\n  amalgam search space.yaml --strategy sobol --json > front.json',
+    )
     .action(async (file, options) => (await import('./commands/search.ts')).searchCommand(file, options))
 
   program
@@ -82,7 +93,9 @@ export function createProgram(): Command {
     .option('--json', 'print JSON')
     .option('--recipe', 'print the candidate’s recipe as YAML, for "amalgam merge"')
     .addHelpText('after', '\nExamples:\n  amalgam show digits-1\n  amalgam show digits-1 winner --recipe > recipe.yaml')
-    .action(async (run, candidate, options) => (await import('./commands/show.ts')).showCommand(run, candidate, options))
+    .action(async (run, candidate, options) =>
+      (await import('./commands/show.ts')).showCommand(run, candidate, options),
+    )
 
   program
     .command('merge')
@@ -90,7 +103,10 @@ export function createProgram(): Command {
     .argument('<recipe>', 'a recipe file, or <run>:<candidate>')
     .requiredOption('--out <path>', 'a .safetensors file, or a folder')
     .option('--json', 'print what was written as JSON')
-    .addHelpText('after', '\nExamples:\n  amalgam merge digits-1:winner --out merged/\n  amalgam merge recipe.yaml --out merged.safetensors')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  amalgam merge digits-1:winner --out merged/\n  amalgam merge recipe.yaml --out merged.safetensors',
+    )
     .action(async (recipe, options) => (await import('./commands/merge.ts')).mergeCommand(recipe, options))
 
   program
@@ -100,7 +116,10 @@ export function createProgram(): Command {
     .option('--evaluator <file>', 'evaluator file (default for a candidate: its run’s)')
     .option('--split <split>', 'search, select or holdout', 'search')
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExamples:\n  amalgam evaluate digits-1:winner --split holdout\n  amalgam evaluate merged/ --evaluator evaluators/digits.yaml --split holdout')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  amalgam evaluate digits-1:winner --split holdout\n  amalgam evaluate merged/ --evaluator evaluators/digits.yaml --split holdout',
+    )
     .action(async (what, options) => (await import('./commands/evaluate.ts')).evaluateCommand(what, options))
 
   program
@@ -117,10 +136,14 @@ export function createProgram(): Command {
     .argument('<space.yaml>', 'search space')
     .option('--evaluator <file>', 'evaluator to use instead of the one the file names')
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExamples:\n  amalgam validate search-spaces/digits.yaml\n  amalgam validate evolve.yml --evaluator evaluators/digits.yaml')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  amalgam validate search-spaces/digits.yaml\n  amalgam validate evolve.yml --evaluator evaluators/digits.yaml',
+    )
     .action(async (file, options) => (await import('./commands/validate.ts')).validateCommand(file, options))
 
-  for (const command of program.commands) command.exitOverride().showHelpAfterError(`(run "amalgam ${command.name()} --help")`)
+  for (const command of program.commands)
+    command.exitOverride().showHelpAfterError(`(run "amalgam ${command.name()} --help")`)
   return program
 }
 

@@ -16,15 +16,22 @@ export function resolveRun(name: string): string {
   if (basename(name) === RUN_FILE && existsSync(name)) return resolve(name, '..')
   const names = runNames()
   if (name === 'latest') {
-    const latest = names.map(n => ({ n, time: statSync(join(RUNS_FOLDER, n, RUN_FILE)).birthtimeMs })).sort((a, b) => b.time - a.time)[0]
+    const latest = names
+      .map(n => ({ n, time: statSync(join(RUNS_FOLDER, n, RUN_FILE)).birthtimeMs }))
+      .sort((a, b) => b.time - a.time)[0]
     if (latest) return resolve(RUNS_FOLDER, latest.n)
-    throw new RunStoreError(`There is no run under ${RUNS_FOLDER}/ yet.`, { hint: 'Start one: amalgam search <space.yaml>' })
+    throw new RunStoreError(`There is no run under ${RUNS_FOLDER}/ yet.`, {
+      hint: 'Start one: amalgam search <space.yaml>',
+    })
   }
   if (names.includes(name)) return resolve(RUNS_FOLDER, name)
   const guess = nearest(name, names)
-  throw new RunStoreError(`There is no run ${show(name)}: neither a folder with ${RUN_FILE} nor a name under ${RUNS_FOLDER}/.`, {
-    hint: guess === undefined ? '"amalgam runs" lists the runs there are.' : `Did you mean "${guess}"?`,
-  })
+  throw new RunStoreError(
+    `There is no run ${show(name)}: neither a folder with ${RUN_FILE} nor a name under ${RUNS_FOLDER}/.`,
+    {
+      hint: guess === undefined ? '"amalgam runs" lists the runs there are.' : `Did you mean "${guess}"?`,
+    },
+  )
 }
 
 function runNames(): string[] {

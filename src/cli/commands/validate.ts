@@ -1,0 +1,41 @@
+import { loadSearchConfig } from '../../config/load.ts'
+import { selectObjectives } from '../../config/objectives.ts'
+import { createEvaluator } from '../../evaluation/registry.ts'
+import { inspectSources } from '../../merge/sources.ts'
+import { spaceOf } from '../../run-config.ts'
+import { print, printJson } from '../output.ts'
+
+/** Reads headers and data, never weights. Every problem of the file is reported at once, by the loader. */
+export async function validateCommand(
+  file: string,
+  flags: { readonly evaluator?: string; readonly json?: boolean },
+): Promise<void> {
+  const config = loadSearchConfig(file, { evaluator: flags.evaluator })
+  const evaluator = await createEvaluator(config.evaluator)
+  const { objectives } = selectObjectives(evaluator.objectives, config.objectives)
+  const { tensorNames } = inspectSources(config.sources)
+  const space = spaceOf({ resolved: config, tensors: [...tensorNames] })
+  if (flags.json) {
+    printJson({
+      v: 1,
+      valid: true,
+      genes: space.genes.map(({ name, kind }) => ({ name, kind })),
+      objectives: objectives.map(({ name, direction }) => ({ name, direction })),
+      sources: config.sources,
+      strategy: config.strategy.kind,
+      budget: config.budget,
+      notes: config.notes,
+    })
+    return
+  }
+  const lines = [
+    `${file} is valid.`,
+    `  method      ${[config.genome.merge_method].flat().join(', ')} of ${config.models.join(', ')}${config.base === undefined ? '' : `, base ${config.base}`}`,
+    `  tensors     ${tensorNames.length}`,
+    `  genes       ${space.genes.length}`,
+    `  objectives  ${objectives.map(({ name, direction }) => `${name} (${direction})`).join(', ')}`,
+    `  strategy    ${config.strategy.kind}, ${config.budget} evaluations, seed ${config.seed}`,
+    ...config.notes.map(note => `  note        ${note}`),
+  ]
+  print(lines.join('\n'))
+}

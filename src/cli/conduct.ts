@@ -1,0 +1,75 @@
+import { EXIT, type ExitCode } from '../errors.ts'
+import type { LaunchOptions, Outcome } from '../launch.ts'
+import { collectFacts } from '../report/facts.ts'
+import { frontJson } from '../report/json.ts'
+import { renderRun } from '../report/text.ts'
+import { writeReport } from '../report/write.ts'
+import { withRun } from './open-run.ts'
+import { print, printJson, say, textOptions } from './output.ts'
+import { createProgress } from './progress.ts'
+
+export interface ConductFlags {
+  readonly json?: boolean
+  readonly progress?: boolean
+}
+
+/**
+ * What `search` and `resume` share: progress, signals, the front and the report at the end, the exit code.
+ * The first Ctrl-C stops asking and saves what is running; the second stops at once. Either way the run can be resumed.
+ */
+export async function conductRun(
+  launch: (options: LaunchOptions) => Promise<Outcome>,
+  folder: string,
+  shownName: string,
+  flags: ConductFlags,
+): Promise<void> {
+  const controller = new AbortController()
+  const progress = createProgress(process.stderr, { enabled: flags.progress !== false })
+  let code: number | undefined
+  const stop = (exitCode: ExitCode) => (): void => {
+    if (code !== undefined) {
+      progress.stop()
+      say(resumeLine(shownName))
+      process.exit(exitCode) // the worker host notices that its coordinator is gone and ends itself
+    }
+    code = exitCode
+    progress.print('stopping: what is running may finish (Ctrl-C again to stop at once)')
+    controller.abort()
+  }
+  const onInterrupt = stop(EXIT.interrupted)
+  const onTerminate = stop(EXIT.terminated)
+  process.on('SIGINT', onInterrupt)
+  process.on('SIGTERM', onTerminate)
+  try {
+    const outcome = await launch({
+      signal: controller.signal,
+      onProgress: update => progress.update(update),
+      onMessage: message => progress.print(message),
+    })
+    progress.stop()
+    if (outcome.interrupted) {
+      say(resumeLine(shownName))
+      process.exitCode = code ?? EXIT.interrupted
+      return
+    }
+    withRun(folder, ({ run, options }) => {
+      const facts = collectFacts(run, options)
+      const files = writeReport(run.folder, facts)
+      if (flags.json) printJson(frontJson(facts))
+      else print(`${renderRun(facts, textOptions())}\n`)
+      say(`Report: ${files[0]}`)
+    })
+    if (!outcome.feasible) {
+      say('Finished, but no candidate could be scored. The first failures are in: amalgam show <run> 0')
+      process.exitCode = EXIT.infeasible
+    }
+  } finally {
+    progress.stop()
+    process.off('SIGINT', onInterrupt)
+    process.off('SIGTERM', onTerminate)
+  }
+}
+
+function resumeLine(name: string): string {
+  return `Interrupted; everything scored so far is saved. Resume: amalgam resume ${name}`
+}

@@ -1,0 +1,295 @@
+import { cpus } from 'node:os'
+import { createParetoArchive } from './archive/pareto-archive.ts'
+import type { Candidate, Evaluation, StopReason } from './candidate.ts'
+import { selectObjectives } from './config/objectives.ts'
+import type { ResolvedConfig } from './config/resolved.ts'
+import { ConfigError, RunStoreError, show } from './errors.ts'
+import type { EvaluationJob } from './evaluation/job.ts'
+import { createEvaluator } from './evaluation/registry.ts'
+import type { Executor } from './executors/executor.ts'
+import { createWorkerHostExecutor } from './executors/host/worker-host.ts'
+import { finalize } from './finalize.ts'
+import { digestFiles, inspectSources } from './merge/sources.ts'
+import type { Objective } from './objective.ts'
+import { replay } from './resume.ts'
+import { createRng } from './rng.ts'
+import { type RecordedConfig, recordConfig, scalarizationOf, spaceOf, viewRun } from './run-config.ts'
+import { createRun, openRun } from './runs/run-folder.ts'
+import type { Run, RunManifest } from './runs/run-store.ts'
+import { FORMAT } from './runs/schema.ts'
+import { type SearchProgress, search } from './search.ts'
+import type { SearchSpace } from './space/search-space.ts'
+import { strategyDefinition } from './strategies/registry.ts'
+import type { Snapshot, Strategy, StrategyContext } from './strategies/strategy.ts'
+import { dependencyVersion, version } from './version.ts'
+
+/**
+ * Puts the parts of a run together and lets it run: the composition root of command line and library alike. Nothing here loads
+ * onnxruntime; that happens in the worker host.
+ */
+export interface LaunchOptions {
+  /** Fires to stop: what is running may finish within `graceMs`, then the run can be resumed. */
+  readonly signal: AbortSignal
+  /** Worker threads; overrides the config. Never changes a result. */
+  readonly workers?: number | undefined
+  /** Default 10 s. */
+  readonly graceMs?: number | undefined
+  readonly onProgress?: (progress: SearchProgress) => void
+  /** A sentence worth a line: a worker host that ended, the start of the final scoring. */
+  readonly onMessage?: (message: string) => void
+}
+
+export interface Outcome {
+  readonly folder: string
+  readonly stop: StopReason
+  /** The run is unfinished and can be resumed. */
+  readonly interrupted: boolean
+  /** At least one candidate was scored. */
+  readonly feasible: boolean
+}
+
+/**
+ * Starts a search in a new folder.
+ * @throws {AmalgamError} before the folder exists, if anything the config names is missing, broken or does not fit.
+ */
+export async function startRun(config: ResolvedConfig, folder: string, options: LaunchOptions): Promise<Outcome> {
+  const { objectives, positions, inputs } = await evaluatorFacts(config)
+  const { tensorNames, files } = inspectSources(config.sources)
+  const recorded: RecordedConfig = { resolved: config, tensors: [...tensorNames] }
+  const space = spaceOf(recorded)
+  strategyFactory(config, space, objectives, config.budget).create() // a strategy that cannot search this space says so now
+  const manifest: RunManifest = {
+    format: FORMAT,
+    runId: folderName(folder),
+    createdAt: new Date().toISOString(),
+    seed: config.seed,
+    slots: config.slots,
+    strategy: config.strategy.kind,
+    config: recordConfig(recorded),
+    objectives,
+    geneNames: space.genes.map(gene => gene.name),
+    digests: { ...(await digestFiles(files)), ...inputs },
+    environment: environment(),
+  }
+  const executor = await openExecutor(config, positions, options)
+  try {
+    const run = createRun(folder, manifest, { budget: config.budget })
+    try {
+      return await conduct(run, config, space, executor, options)
+    } finally {
+      run.close()
+    }
+  } finally {
+    await executor.close()
+  }
+}
+
+/**
+ * Goes on with a run from its folder alone.
+ * @param budget raises the run's budget.
+ * @throws {RunStoreError} if the run is damaged or one of its input files has changed; {RunLockedError} if it is being written to.
+ */
+export async function continueRun(
+  folder: string,
+  budget: number | undefined,
+  options: LaunchOptions,
+): Promise<Outcome> {
+  const run = openRun(folder)
+  try {
+    const { config: recorded, space } = viewRun(run)
+    const config = recorded.resolved
+    const { positions, inputs } = await evaluatorFacts(config)
+    const { files } = inspectSources(config.sources)
+    requireSameInputs(run, { ...(await digestFiles(files)), ...inputs })
+    if (budget !== undefined) {
+      if (budget < run.budget) {
+        throw new ConfigError(`The budget can only be raised: the run has ${run.budget}, got ${budget}.`, {
+          hint: 'Leave --budget out to finish the run as it is.',
+        })
+      }
+      if (budget > run.budget) run.raiseBudget(budget)
+    }
+    const executor = await openExecutor(config, positions, options)
+    try {
+      return await conduct(run, config, space, executor, options)
+    } finally {
+      await executor.close()
+    }
+  } finally {
+    run.close()
+  }
+}
+
+async function conduct(
+  run: Run,
+  config: ResolvedConfig,
+  space: SearchSpace,
+  executor: Executor,
+  options: LaunchOptions,
+): Promise<Outcome> {
+  const { objectives } = run.manifest
+  const { slots } = config
+  const scalarization = scalarizationOf(config)
+  const archive = createParetoArchive(objectives)
+  const factory = strategyFactory(config, space, objectives, run.budget)
+  const { strategy, pending } = replay(run, factory, archive)
+  const toJob = (candidate: Candidate): EvaluationJob => ({
+    label: `candidate ${candidate.id}`,
+    recipe: space.decode(candidate.genome),
+    split: 'search',
+  })
+  const outcome = (stop: StopReason, interrupted: boolean): Outcome => ({
+    folder: run.folder,
+    stop,
+    interrupted,
+    feasible: archive.size > 0,
+  })
+  const stop = await search(
+    {
+      space,
+      objectives,
+      scalarization,
+      strategy,
+      executor,
+      archive,
+      run,
+      budget: run.budget,
+      slots,
+      mode: config.mode,
+      pending,
+      toJob,
+      graceMs: options.graceMs ?? 10_000,
+      onProgress: options.onProgress,
+    },
+    options.signal,
+  )
+  if (stop.criterion === 'interrupted') return outcome(stop, true)
+  if (archive.size === 0) return outcome(stop, false)
+  options.onMessage?.('scoring baselines, the front and the winner')
+  const finished = await finalize(
+    {
+      run,
+      executor,
+      objectives,
+      scalarization,
+      space,
+      sources: { models: config.models, base: config.base },
+      slots,
+      randomSearch: config.baselines.randomSearch
+        ? { strategy: randomStrategy(config, space, objectives, run.budget), budget: run.budget }
+        : undefined,
+    },
+    options.signal,
+  )
+  return outcome(finished ? stop : { criterion: 'interrupted', detail: 'while scoring the front' }, !finished)
+}
+
+interface StrategyFactory {
+  create(): Strategy
+  restore(snapshot: Snapshot): Strategy
+}
+
+function strategyFactory(
+  config: ResolvedConfig,
+  space: SearchSpace,
+  objectives: readonly Objective[],
+  budget: number,
+): StrategyFactory {
+  const definition = strategyDefinition(config.strategy.kind)
+  const parsed = definition.options.parse(config.strategy.options)
+  // A fresh generator for each: a strategy that is created and thrown away must not move the next one's.
+  const context = (): StrategyContext => ({
+    domain: space,
+    objectives,
+    rng: createRng(config.seed).split('strategy'),
+    budget,
+  })
+  return {
+    create: () => definition.create(context(), parsed),
+    restore: snapshot => definition.restore(context(), parsed, snapshot),
+  }
+}
+
+function randomStrategy(
+  config: ResolvedConfig,
+  space: SearchSpace,
+  objectives: readonly Objective[],
+  budget: number,
+): Strategy {
+  const definition = strategyDefinition('random')
+  return definition.create(
+    { domain: space, objectives, rng: createRng(config.seed).split('random baseline'), budget },
+    definition.options.parse({}),
+  )
+}
+
+async function evaluatorFacts(config: ResolvedConfig) {
+  const evaluator = await createEvaluator(config.evaluator)
+  const { objectives, positions } = selectObjectives(evaluator.objectives, config.objectives)
+  return { objectives, positions, inputs: evaluator.inputs }
+}
+
+/** The evaluator scores all its objectives; the run records those it optimises, in its order. */
+async function openExecutor(
+  config: ResolvedConfig,
+  positions: readonly number[],
+  options: LaunchOptions,
+): Promise<Executor> {
+  const workers = options.workers ?? (config.workers === 'auto' ? cpus().length : config.workers)
+  const executor = await createWorkerHostExecutor(
+    { sources: config.sources, evaluator: config.evaluator },
+    {
+      workers: Math.min(workers, config.slots),
+      evaluationTimeoutMs: config.evaluation.timeoutMs,
+      ...(config.evaluation.memoryBytes !== undefined && { memoryLimitBytes: config.evaluation.memoryBytes }),
+      onEvent: event => {
+        if (event.type === 'ended') options.onMessage?.(`worker host: ${event.reason}`)
+      },
+    },
+  )
+  return {
+    submit: async (job, signal) => pick(await executor.submit(job, signal), positions),
+    diagnostics: () => executor.diagnostics(),
+    close: () => executor.close(),
+  }
+}
+
+function pick(evaluation: Evaluation, positions: readonly number[]): Evaluation {
+  if (evaluation.status === 'failed') return evaluation
+  const { values, exampleScores, ...rest } = evaluation
+  return {
+    ...rest,
+    values: positions.map(position => values[position]!),
+    ...(exampleScores && { exampleScores: positions.map(position => exampleScores[position]!) }),
+  }
+}
+
+function requireSameInputs(run: Run, digests: Readonly<Record<string, string>>): void {
+  for (const [file, recorded] of Object.entries(run.manifest.digests)) {
+    const found = digests[file]
+    if (found === recorded) continue
+    throw new RunStoreError(
+      `${show(file)} is not the file this run was started with: expected SHA-256 ${recorded}, found ${found ?? 'no such input'}.`,
+      { hint: 'Put the old file back, or start a new run.' },
+    )
+  }
+}
+
+function environment(): Record<string, string> {
+  return {
+    amalgam: version(),
+    node: process.versions.node,
+    onnxruntime: dependencyVersion('onnxruntime-node'),
+    platform: `${process.platform}-${process.arch}`,
+    cpu: cpus()[0]?.model ?? 'unknown',
+  }
+}
+
+function folderName(folder: string): string {
+  return (
+    folder
+      .replace(/[\\/]+$/, '')
+      .split(/[\\/]/)
+      .at(-1) || folder
+  )
+}

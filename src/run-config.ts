@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import type { Genome, JsonValue } from './candidate.ts'
+import { parseResolvedConfig, type ResolvedConfig, resolvedConfigJson } from './config/resolved.ts'
+import { RunStoreError } from './errors.ts'
+import type { RunManifest, RunReader } from './runs/run-store.ts'
+import type { Scalarization } from './scalarization.ts'
+import { createSearchSpace } from './space/build-space.ts'
+import type { Recipe } from './space/recipe.ts'
+import { formatRecipeFile, type RecipeFile } from './space/recipe-file.ts'
+import type { SearchSpace } from './space/search-space.ts'
+
+/**
+ * What a run's manifest holds as its config: the resolved config, and the tensor names its space was built on, so that genomes
+ * can be decoded by anyone who has the run folder, models or not.
+ */
+const recordedSchema = z.strictObject({ resolved: z.unknown(), tensors: z.array(z.string()) })
+
+export interface RecordedConfig {
+  readonly resolved: ResolvedConfig
+  readonly tensors: readonly string[]
+}
+
+export function recordConfig({ resolved, tensors }: RecordedConfig): JsonValue {
+  return { resolved: resolvedConfigJson(resolved), tensors }
+}
+
+/** A run for reading, with the search space its genomes belong to. */
+export interface RunView {
+  readonly run: RunReader
+  readonly config: RecordedConfig
+  readonly space: SearchSpace
+  /** How renderings decode and compare candidates. */
+  readonly options: { readonly decode: (genome: Genome) => Recipe; readonly scalarization: Scalarization }
+}
+
+/** @throws {RunStoreError | ConfigError} if the recorded config is not one this version writes. */
+export function viewRun(run: RunReader): RunView {
+  const recorded = recordedSchema.safeParse(run.manifest.config)
+  if (!recorded.success) {
+    throw new RunStoreError(`The manifest of run "${run.manifest.runId}" holds no config that this version can read.`, {
+      hint: 'It was written by another version, or changed by hand.',
+    })
+  }
+  const config = { resolved: parseResolvedConfig(recorded.data.resolved), tensors: recorded.data.tensors }
+  const space = spaceOf(config)
+  return {
+    run,
+    config,
+    space,
+    options: { decode: genome => space.decode(genome), scalarization: scalarizationOf(config.resolved) },
+  }
+}
+
+export function spaceOf({ resolved, tensors }: RecordedConfig): SearchSpace {
+  return createSearchSpace(resolved.genome, tensors, resolved.models, resolved.base)
+}
+
+/** The strategy's scalarisation where it has one; winners are named by the same number. */
+export function scalarizationOf(config: ResolvedConfig): Scalarization {
+  const { options } = config.strategy
+  return typeof options === 'object' &&
+    options !== null &&
+    'scalarization' in options &&
+    options.scalarization === 'mean'
+    ? 'mean'
+    : 'worst'
+}
+
+/** A recipe with the models it names, as a run knows them. */
+export function recipeFileOf(recipe: Recipe, config: ResolvedConfig, manifest: RunManifest): RecipeFile {
+  const named = new Set([...recipe.sources, ...(recipe.base === undefined ? [] : [recipe.base])])
+  const models = config.sources
+    .filter(source => named.has(source.id))
+    .map(source => {
+      const sha256 = Object.fromEntries(
+        Object.entries(manifest.digests).filter(([file]) => file === source.path || file.startsWith(`${source.path}/`)),
+      )
+      return [source.id, { path: source.path, ...(Object.keys(sha256).length > 0 && { sha256 }) }] as const
+    })
+  return { format: 1, models: Object.fromEntries(models), recipe }
+}
+
+export function recipeYaml(recipe: Recipe, config: ResolvedConfig, manifest: RunManifest): string {
+  return formatRecipeFile(recipeFileOf(recipe, config, manifest))
+}
