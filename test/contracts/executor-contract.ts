@@ -47,6 +47,14 @@ export function describeExecutor(
       expect(executor.diagnostics()).toMatchObject({ restarts: 0 })
     })
 
+    test('one worker answers in the order of submission', async () => {
+      const executor = await open({ delayMs: 3 }, 1)
+      const order: number[] = []
+      const codes = Array.from({ length: 12 }, (_, i) => i)
+      await Promise.all(codes.map(code => executor.submit(jobWith(code)).then(() => order.push(code))))
+      expect(order).toEqual(codes)
+    })
+
     test('timing says what a candidate cost: merge and inference are parts of the total', async () => {
       const executor = await open({ delayMs: 20 })
       const { timing } = await executor.submit(jobWith(3))

@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { promisify } from 'node:util'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import type { Evaluation, JsonValue } from '../../src/candidate.ts'
 import { ConfigError, EvaluatorError, ExecutorError } from '../../src/errors.ts'
@@ -11,6 +12,7 @@ import {
 import { FAULT } from '../fixtures/evaluators/faulty.mjs'
 import { isAlive, jobWith, outcome, scoredAs, sleep, until, Workbench } from './support.ts'
 
+const PROGRAM = new URL('../../dist/executors/host/worker-host.js', import.meta.url).href
 const bench = new Workbench()
 const opened: Executor[] = []
 let events: WorkerHostEvent[] = []
@@ -144,13 +146,26 @@ describe('A candidate past its time limit fails, the others are sent again', () 
 })
 
 describe('A candidate that eats the memory fails alone', () => {
-  test.each([
-    ['buffers', FAULT.allocates],
-    ['the heap', FAULT.heapGrows],
-  ])('%s', async (_, code) => {
+  test('buffers, which no limit of a thread covers: the process is watched', async () => {
     const executor = await open({ memoryLimitBytes: 300 * 2 ** 20 })
-    const [evaluation] = await runAmong(executor, [code])
-    expect(evaluation).toMatchObject({ status: 'failed', kind: 'memory' })
+    const [evaluation] = await runAmong(executor, [FAULT.allocates])
+    expect(evaluation).toMatchObject({
+      kind: 'memory',
+      reason: expect.stringMatching(
+        /^Alone in a fresh process: The process grew to \d+ MiB, past its limit of 300 MiB\.$/,
+      ),
+    })
+  })
+
+  test('the heap of its thread', async () => {
+    const before = process.env.NODE_OPTIONS
+    process.env.NODE_OPTIONS = '--max-old-space-size=64' // of every thread of the host
+    const executor = await open()
+    if (before === undefined) delete process.env.NODE_OPTIONS
+    else process.env.NODE_OPTIONS = before
+    const [evaluation] = await runAmong(executor, [FAULT.heapGrows])
+    expect(evaluation).toMatchObject({ kind: 'memory', reason: 'Its thread ran out of heap memory.' })
+    expect(executor.diagnostics().restarts).toBe(0)
   })
 
   test('a limit that sources and sessions alone exceed rejects the opening', async () => {
@@ -270,9 +285,8 @@ describe('Nothing is left behind', () => {
   })
 
   test('a coordinator that is killed takes its host with it within two seconds, even one whose threads are busy', async () => {
-    const program = new URL('../../dist/executors/host/worker-host.js', import.meta.url).href
     const script = `
-      import { createWorkerHostExecutor } from ${JSON.stringify(program)}
+      import { createWorkerHostExecutor } from ${JSON.stringify(PROGRAM)}
       const [setup, job] = JSON.parse(process.argv[1])
       const onEvent = event => event.type === 'ready' && console.log(event.pid)
       const executor = await createWorkerHostExecutor(setup, { workers: 2, onEvent })
@@ -284,5 +298,19 @@ describe('Nothing is left behind', () => {
     expect(isAlive(pid)).toBe(true)
     coordinator.kill('SIGKILL')
     expect(await until(() => !isAlive(pid), 2000)).toBe(true)
+  })
+  test('the coordinator itself loads neither the pool nor the runtime', async () => {
+    const script = `
+      import { createRequire } from 'node:module'
+      import { createWorkerHostExecutor } from ${JSON.stringify(PROGRAM)}
+      const [setup, job] = JSON.parse(process.argv[1])
+      const executor = await createWorkerHostExecutor(setup, { workers: 1 })
+      const { status } = await executor.submit(job)
+      await executor.close()
+      const loaded = Object.keys(createRequire(import.meta.url).cache)
+      console.log(JSON.stringify([status, loaded.filter(path => /piscina|onnxruntime/.test(path))]))`
+    const args = ['--input-type=module', '-e', script, JSON.stringify([bench.setup(), jobWith(1)])]
+    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 20_000 })
+    expect(JSON.parse(stdout)).toEqual(['scored', []])
   })
 })
