@@ -1,5 +1,5 @@
-import { parse } from 'csv-parse/sync'
-import { AmalgamError, FormatError, show } from '../../errors.ts'
+import { CsvError, parse } from 'csv-parse/sync'
+import { FormatError, show } from '../../errors.ts'
 
 /** A wrong quote makes a whole file one record; real rows are far shorter. Characters. */
 const RECORD_LIMIT = 4 << 20
@@ -28,7 +28,7 @@ export function readCsv(bytes: Uint8Array, file: string, start: (columns: readon
       },
     })
   } catch (error) {
-    if (error instanceof AmalgamError || !(error instanceof Error)) throw error
+    if (!(error instanceof CsvError)) throw error
     throw new FormatError(`${file} is no valid CSV: ${error.message}.`, { cause: error })
   }
   if (onRow === undefined) throw new FormatError(`${file} is empty; a header row is required.`)

@@ -17,15 +17,18 @@ export class InputFiles {
   readonly #digests = new Map<string, string>()
   readonly #arrays = new Map<string, NpyArray>()
 
-  /** @throws {ConfigError} when `path` is not a readable regular file of reasonable size */
+  /**
+   * @param role starts messages: whose file it is, and what for
+   * @throws {ConfigError} when `path` is not a readable regular file of reasonable size
+   */
   async read(path: string, role: string): Promise<Uint8Array> {
     let bytes: Uint8Array
     try {
       const info = await stat(path) // before opening: a FIFO would block
-      if (!info.isFile()) throw new ConfigError(`The ${role} ${show(path, 200)} is no regular file.`)
+      if (!info.isFile()) throw new ConfigError(`${role} ${show(path, 200)} is no regular file.`)
       if (info.size > FILE_BYTES_LIMIT)
         throw new ConfigError(
-          `The ${role} ${show(path, 200)} has ${info.size} bytes; at most ${FILE_BYTES_LIMIT} are read.`,
+          `${role} ${show(path, 200)} has ${info.size} bytes; at most ${FILE_BYTES_LIMIT} are read.`,
         )
       const buffer = await readFile(path)
       // A plain view: the `slice` of a Buffer does not copy.
@@ -34,7 +37,7 @@ export class InputFiles {
       if (error instanceof ConfigError) throw error
       const code = error instanceof Error && 'code' in error ? error.code : undefined
       const problem = code === 'ENOENT' ? 'does not exist' : `cannot be read (${String(code ?? error)})`
-      throw new ConfigError(`The ${role} ${show(path, 200)} ${problem}.`, {
+      throw new ConfigError(`${role} ${show(path, 200)} ${problem}.`, {
         hint: 'Paths are relative to the folder of the file that names them.',
         cause: error,
       })
@@ -55,7 +58,7 @@ export class InputFiles {
         code === 'ERR_BUFFER_TOO_LARGE'
           ? `inflates to more than ${INFLATED_BYTES_LIMIT} bytes`
           : `is no valid gzip file (${error instanceof Error ? error.message : String(error)})`
-      throw new FormatError(`The ${role} ${show(path, 200)} ${problem}.`, { cause: error })
+      throw new FormatError(`${role} ${show(path, 200)} ${problem}.`, { cause: error })
     }
   }
 

@@ -94,14 +94,19 @@ const objectiveSchema = z.strictObject({
 
 export const onnxOptionsSchema = z.strictObject({
   graph: path.describe('The .onnx file. Its weights are replaced by merged ones; names must equal the tensor names.'),
-  batch_size: z.int().min(1).max(65_536).default(256).describe('Examples per run of the graph.'),
+  batch_size: z
+    .int()
+    .min(1)
+    .max(65_536)
+    .default(256)
+    .describe('Examples per run of the graph. The last bits of a score can depend on it.'),
   classes: z.int().min(2).optional().describe('Number of classes; only needed when the graph does not fix it.'),
   weights: z
     .enum(['auto', 'inputs', 'initializers'])
     .default('auto')
     .describe(
       'inputs: one session, weights fed to it. initializers: a session per candidate, faster where convolutions dominate. ' +
-        'auto: time both on the first candidate and keep the faster, if both give the same bits.',
+        'auto: time both on the first candidate and take initializers where it is faster and gives the same bits.',
     ),
   constants: z
     .array(z.string().min(1))

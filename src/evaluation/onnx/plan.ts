@@ -38,7 +38,7 @@ export interface OnnxPlan {
  */
 export async function planOnnx(id: string, options: OnnxOptions, files: InputFiles): Promise<OnnxPlan> {
   const where = `Evaluator ${show(id)}`
-  const graph = await files.read(options.graph, 'graph')
+  const graph = await files.read(options.graph, `${where}: graph`)
   const model = parseOnnxModel(graph, options.graph)
   const match = { constants: options.constants, ignored: options.ignored_tensors }
   expectedWeights(model.initializers, match, options.graph) // fail before data is read
@@ -109,10 +109,10 @@ async function loadTask(
   const table =
     task.data === undefined
       ? undefined
-      : readTable(await files.readTable(task.data, `data of ${of}`), task.data, { text, numbers })
+      : readTable(await files.readTable(task.data, `${of}: data file`), task.data, { text, numbers })
   const arrays = new Map()
   for (const path of [task.label.npy, task.split.npy, ...slots.map(slot => slot.source.npy)])
-    if (path !== undefined) arrays.set(path, await files.readArray(path, `array of ${of}`))
+    if (path !== undefined) arrays.set(path, await files.readArray(path, `${of}: array`))
   return assembleTask(task, slots, { table, arrays }, classes)
 }
 
