@@ -34,7 +34,7 @@ export function withInterval(
   value: number | undefined,
   interval: Interval | undefined,
   format: NumberFormat,
-  { ascii = false }: TextOptions,
+  { ascii = false }: Pick<TextOptions, 'ascii'>,
 ): string {
   if (value === undefined) return ''
   return interval === undefined ? format(value) : `${format(value)} (${intervalText(interval, format, ascii)})`

@@ -1,0 +1,50 @@
+import type { BaselineComparison } from './baselines.ts'
+import type { RunFacts } from './facts.ts'
+import { printable } from './plain-text.ts'
+
+/** What may be claimed about the winner, in a sentence or two. The word "better" stands for a verdict of the test, nothing less. */
+export function headline(facts: RunFacts): string {
+  const { winner, comparisons, counts } = facts
+  if (counts.told === 0) return 'Nothing has been evaluated yet.'
+  if (winner === undefined) return 'No winner is named yet: that happens when the search ends.'
+  const who = `Candidate ${winner.candidate.id}`
+  if (winner.candidate.scores.holdout === undefined)
+    return `${who} is the winner. It has no holdout scores, so nothing can be claimed about it.`
+  if (comparisons.length === 0)
+    return `${who} is the winner. No baseline was scored on the holdout split, so nothing can be claimed.`
+  const labels = (wanted: (overall: BaselineComparison['overall']) => boolean): string[] =>
+    comparisons.filter(({ overall }) => wanted(overall)).map(({ baseline }) => labelOf(facts, baseline))
+  const better = labels(overall => 'p' in overall && overall.verdict === 'better')
+  const worse = labels(overall => 'p' in overall && overall.verdict === 'worse')
+  const unclear = labels(overall => 'p' in overall && overall.verdict === 'not distinguishable')
+  const untested = labels(overall => !('p' in overall))
+  const parts = [
+    ...(better.length > 0 ? [`better than ${list(better)}`] : []),
+    ...(worse.length > 0 ? [`worse than ${list(worse)}`] : []),
+    ...(unclear.length > 0 ? [`not distinguishable from ${list(unclear)}`] : []),
+    ...(untested.length > 0 ? [`not tested against ${list(untested)}`] : []),
+  ]
+  return `On held-out examples, candidate ${winner.candidate.id} is ${parts.join('; ')}.`
+}
+
+export function labelOf(facts: Pick<RunFacts, 'baselines'>, baseline: string): string {
+  const found = facts.baselines.find(({ name }) => name === baseline)
+  const label = printable(found?.label ?? baseline)
+  switch (found?.role) {
+    case 'base':
+      return 'the base model'
+    case 'uniform':
+      return 'the uniform average'
+    case 'scale':
+      return `the ${label}`
+    case 'random':
+      return 'random search'
+    default:
+      return label
+  }
+}
+
+function list(items: readonly string[]): string {
+  if (items.length <= 2) return items.join(' and ')
+  return `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`
+}
