@@ -1,19 +1,15 @@
 import { FormatError, show } from '../errors.ts'
+import { outsideValues, refuseOutsideValues } from './onnx-outside.ts'
 import {
-  ATTRIBUTE,
   DIMENSION,
   DTYPE_BYTES,
   dtypeOf,
-  FUNCTION,
   GRAPH,
   MODEL,
-  NODE,
   type OnnxDtype,
   SHAPE,
-  SPARSE,
   TENSOR,
   TENSOR_TYPE,
-  TRAINING,
   TYPE,
   VALUE_INFO,
 } from './onnx-schema.ts'
@@ -42,8 +38,6 @@ export const INITIALIZER_COUNT_LIMIT = 1_000_000
 export const NAME_BYTES_LIMIT = 1_024
 /** More than any runtime takes. */
 export const RANK_LIMIT = 16
-/** Graphs inside nodes inside graphs; protobuf readers stop at about this depth too. */
-export const DEPTH_LIMIT = 64
 
 /** A graph input or output. A symbolic or unknown dimension is a word or `undefined`. */
 export interface OnnxValue {
@@ -163,9 +157,9 @@ function parseInitializer(bytes: Uint8Array, field: Field, file: string): OnnxIn
       case TENSOR.segment:
         throw new FormatError(`${where} is stored in segments, which are not supported.`)
       case TENSOR.externalData:
-        throw outside(where)
+        throw outsideValues(where)
       case TENSOR.dataLocation:
-        if (readInteger(bytes, part, where) !== 0) throw outside(where)
+        if (readInteger(bytes, part, where) !== 0) throw outsideValues(where)
         break
       case TENSOR.rawData:
       case TENSOR.floatData:
@@ -268,58 +262,4 @@ function messages(bytes: Uint8Array, parent: Field, number: number, file: string
   const found = fieldsOf(bytes, parent.value, file).filter(field => field.number === number)
   for (const field of found) requireWire(field, WireType.LengthDelimited, file)
   return found
-}
-
-type Container = 'node' | 'attribute' | 'graph' | 'tensor' | 'sparse' | 'function' | 'training'
-
-/** Which fields of a message hold messages that can hold tensors. */
-const INSIDE: Readonly<Record<Exclude<Container, 'tensor'>, ReadonlyMap<number, Container>>> = {
-  node: new Map([[NODE.attribute, 'attribute']]),
-  attribute: new Map([
-    [ATTRIBUTE.tensor, 'tensor'],
-    [ATTRIBUTE.tensors, 'tensor'],
-    [ATTRIBUTE.graph, 'graph'],
-    [ATTRIBUTE.graphs, 'graph'],
-    [ATTRIBUTE.sparseTensor, 'sparse'],
-    [ATTRIBUTE.sparseTensors, 'sparse'],
-  ]),
-  graph: new Map<number, Container>([
-    [GRAPH.node, 'node'],
-    [GRAPH.initializer, 'tensor'],
-    [GRAPH.sparseInitializer, 'sparse'],
-  ]),
-  sparse: new Map([
-    [SPARSE.values, 'tensor'],
-    [SPARSE.indices, 'tensor'],
-  ]),
-  function: new Map([[FUNCTION.node, 'node']]),
-  training: new Map([
-    [TRAINING.initialization, 'graph'],
-    [TRAINING.algorithm, 'graph'],
-  ]),
-}
-
-/**
- * A tensor anywhere below a node can name another file to be opened. Refused here, before a runtime that would open it sees the
- * graph.
- */
-function refuseOutsideValues(bytes: Uint8Array, field: Field, kind: Container, file: string, depth: number): void {
-  if (depth > DEPTH_LIMIT) throw new FormatError(`${file} nests graphs more than ${DEPTH_LIMIT} deep.`)
-  requireWire(field, WireType.LengthDelimited, file)
-  for (const part of fieldsOf(bytes, field.value, file)) {
-    if (kind === 'tensor') {
-      if (part.number === TENSOR.externalData) throw outside(`${file}: a constant inside a node`)
-      if (part.number === TENSOR.dataLocation && readInteger(bytes, part, file) !== 0)
-        throw outside(`${file}: a constant inside a node`)
-    } else {
-      const inner = INSIDE[kind].get(part.number)
-      if (inner !== undefined) refuseOutsideValues(bytes, part, inner, file, depth + 1)
-    }
-  }
-}
-
-function outside(where: string): FormatError {
-  return new FormatError(`${where} keeps its values in another file (external data), which is not supported.`, {
-    hint: 'Save the model as one file: in Python, onnx.save(model, path, save_as_external_data=False).',
-  })
 }

@@ -59,7 +59,10 @@ export class OnnxSession implements EvaluatorSession {
   readonly #plan: OnnxPlan
   readonly #runtime: Runtime
   readonly #batches = new Map<string, readonly Batch[]>()
+  /** What the session takes as inputs. */
   #bound: ReadonlySet<string> = new Set()
+  /** The model that was scored last. A merger fills the same buffers again and again. */
+  #weights: { readonly tensors: MergedModel['tensors']; readonly feeds: Feeds } | undefined
   #session: InferenceSession | undefined
   #patchable: PatchableModel | undefined
   #diagnostics: OnnxDiagnostics
@@ -82,9 +85,7 @@ export class OnnxSession implements EvaluatorSession {
   }
 
   async score(model: MergedModel, split: Split): Promise<Scores> {
-    const { initializers } = this.#plan.model
-    const bound = matchWeights(initializers, model.tensors, this.#plan.match, this.#plan.file)
-    if (bound.size !== this.#bound.size || [...bound].some(name => !this.#bound.has(name))) await this.bind(bound)
+    await this.#feed(model)
     if (this.#diagnostics.weights === 'undecided') {
       this.#diagnostics = await this.#compare(model, split)
       if (this.#diagnostics.weights === 'inputs') this.#patchable = undefined // a copy of the whole model
@@ -94,7 +95,7 @@ export class OnnxSession implements EvaluatorSession {
     const started = performance.now()
     const session = isOwn ? await this.#sessionWith(model) : this.#session!
     let inferenceMs = isOwn ? performance.now() - started : 0
-    const weights = isOwn ? {} : this.#weightFeeds(model)
+    const weights = isOwn ? {} : this.#weights!.feeds
 
     const logits: (Float32Array | undefined)[] = this.#plan.tasks.map(() => undefined)
     try {
@@ -128,16 +129,16 @@ export class OnnxSession implements EvaluatorSession {
   async close(): Promise<void> {
     const session = this.#session
     this.#session = undefined
+    this.#bound = new Set()
     this.#patchable = undefined
+    this.#weights = undefined
     this.#batches.clear()
     await session?.release()
   }
 
   /** Builds the session that takes these initializers as inputs. */
   async bind(names: ReadonlySet<string>): Promise<void> {
-    await this.#session?.release()
-    this.#session = undefined
-    this.#patchable = undefined
+    await this.close() // leaves nothing behind that a failure below would make wrong
     this.#session = await this.#create(promoteInitializers(this.#plan.graph, names, this.#plan.file))
     this.#bound = names
   }
@@ -167,14 +168,18 @@ export class OnnxSession implements EvaluatorSession {
     return this.#patchable
   }
 
-  /** Views of the merged buffers: no copy. */
-  #weightFeeds(model: MergedModel): Feeds {
+  /** Matches the model to the graph and wraps views of its buffers: no copy, and nothing to do for a model that was seen before. */
+  async #feed({ tensors }: MergedModel): Promise<void> {
+    if (this.#weights?.tensors === tensors) return
+    const { model, match, file } = this.#plan
+    const bound = matchWeights(model.initializers, tensors, match, file)
+    if (bound.size !== this.#bound.size || [...bound].some(name => !this.#bound.has(name))) await this.bind(bound)
     const feeds: Record<string, Tensor> = {}
-    for (const name of this.#bound) {
-      const { data, shape } = model.tensors.get(name)!
+    for (const name of bound) {
+      const { data, shape } = tensors.get(name)!
       feeds[name] = new this.#runtime.Tensor('float32', data, shape)
     }
-    return feeds
+    this.#weights = { tensors, feeds }
   }
 
   /** Logits of the batch's examples, shape (used, classes): a view that the next run may not keep. */
@@ -232,8 +237,7 @@ export class OnnxSession implements EvaluatorSession {
   async #compare(model: MergedModel, split: Split): Promise<OnnxDiagnostics> {
     const all = [...new Set(this.#plan.metrics.map(({ task }) => task))].flatMap(task => this.#batchesOf(task, split))
     const trial = all.slice(0, TRIAL_BATCHES)
-    const feeds = this.#weightFeeds(model)
-    const fed = await this.#time(this.#session!, trial, feeds)
+    const fed = await this.#time(this.#session!, trial, this.#weights!.feeds)
 
     this.#patchableModel() // once per worker, not per candidate: not timed
     const started = performance.now()
