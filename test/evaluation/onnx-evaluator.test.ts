@@ -3,10 +3,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Evaluator } from '../../src/evaluation/evaluator.ts'
+import type { Evaluator, Scores } from '../../src/evaluation/evaluator.ts'
 import { OnnxSession } from '../../src/evaluation/onnx/session.ts'
 import { createEvaluator, evaluatorReference } from '../../src/evaluation/registry.ts'
-import { csv, mlpLogits, randomModel, rows, writeSmallEvaluator } from './onnx-fixture.ts'
+import {
+  convolutionGraph,
+  convolutionModel,
+  csv,
+  mlpGraph,
+  mlpLogits,
+  randomModel,
+  rows,
+  writeSmallEvaluator,
+} from './onnx-fixture.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -89,3 +98,48 @@ describe('the onnx evaluator', () => {
     await onnx.close()
   })
 })
+
+const NETWORKS = [
+  { name: 'a perceptron', graph: mlpGraph(randomModel(1)), model: randomModel, data: rows(1200, 2) },
+  {
+    name: 'a convolutional network',
+    graph: convolutionGraph(convolutionModel(1)),
+    model: convolutionModel,
+    data: rows(1200, 2, 16),
+  },
+]
+const BOTH = [
+  { task: 'low', metric: 'accuracy' },
+  { task: 'low', metric: 'negative_log_likelihood' },
+]
+
+for (const { name, graph, model, data } of NETWORKS) {
+  describe(`the scores of ${name}`, () => {
+    async function score(change: Record<string, unknown>): Promise<Scores> {
+      const own = await mkdtemp(join(folder, 'network-'))
+      const document = { ...(await writeSmallEvaluator(own, { graph, data: csv(data) })), objectives: BOTH, ...change }
+      const session = await (await createEvaluator(evaluatorReference(document, own, 'small.yaml'))).open()
+      await session.score(model(4), 'select') // the candidate that decides between the two ways
+      const scores = await session.score(model(5), 'search')
+      await session.close()
+      return scores
+    }
+
+    it('are the same bits when the session chooses how to give weights and when inputs are asked for', async () => {
+      const { values, exampleScores } = await score({ weights: 'inputs' })
+      expect(await score({ weights: 'auto' })).toMatchObject({ values, exampleScores })
+    })
+
+    // Not the same bits: how the runtime sums depends on the rows of a run and on whether weights are constants.
+    it('hardly depend on the batch size and on how weights are given', async () => {
+      const expected = await score({ weights: 'inputs' })
+      for (const weights of ['inputs', 'initializers']) {
+        for (const batch_size of [1, 8, 256]) {
+          const found = await score({ weights, batch_size })
+          expect(found.values[0]).toBe(expected.values[0])
+          expect(found.values[1]).toBeCloseTo(expected.values[1]!, 5)
+        }
+      }
+    })
+  })
+}

@@ -119,3 +119,37 @@ export async function writeSmallEvaluator(
     tasks: [{ name: 'low', data: 'low.csv', label: { column: 'label' }, split: { column: 'split' } }],
   }
 }
+
+/** Tensors of {@link convolutionGraph}: `channels` channels, images of 4 x 4, 3 classes. */
+export function convolutionModel(seed: number, channels = 16): MergedModel {
+  const rng = createRng(seed)
+  const scaled = (count: number, fan: number): Float32Array => normals(rng, count).map(x => x / Math.sqrt(fan))
+  return {
+    tensors: new Map([
+      ['first.weight', tensor([channels, 1, 3, 3], scaled(channels * 9, 9))],
+      ['second.weight', tensor([channels, channels, 3, 3], scaled(channels * channels * 9, channels * 9))],
+      ['head.weight', tensor([3, channels * 16], scaled(3 * channels * 16, channels * 16))],
+    ]),
+  }
+}
+
+/** Two 3 x 3 convolutions and a linear layer over 16 features read as an image. */
+export function convolutionGraph(model: MergedModel): Uint8Array {
+  const convolution = { kernel_shape: { ints: [3, 3] }, pads: { ints: [1, 1, 1, 1] } }
+  return buildOnnxModel({
+    inputs: [{ name: 'pixels', shape: ['batch', 16] }],
+    outputs: [{ name: 'logits', shape: ['batch', 3] }],
+    nodes: [
+      { op: 'Reshape', inputs: ['pixels', 'image'], outputs: ['x'] },
+      { op: 'Conv', inputs: ['x', 'first.weight'], outputs: ['a'], attributes: convolution },
+      { op: 'Relu', inputs: ['a'], outputs: ['b'] },
+      { op: 'Conv', inputs: ['b', 'second.weight'], outputs: ['c'], attributes: convolution },
+      { op: 'Flatten', inputs: ['c'], outputs: ['d'] },
+      { op: 'Gemm', inputs: ['d', 'head.weight'], outputs: ['logits'], attributes: { transB: { int: 1 } } },
+    ],
+    initializers: [
+      ...[...model.tensors].map(([name, { shape, data }]) => ({ name, shape, data })),
+      { name: 'image', shape: [4], data: BigInt64Array.of(-1n, 1n, 4n, 4n) },
+    ],
+  })
+}
