@@ -12,16 +12,15 @@ export interface WorkerSession {
 }
 
 /**
- * @param threadIndex Which of the threads that share `shared` this is, 0 .. threadCount - 1; no two living threads have the same.
+ * @param threadIndex Which of the threads that `shared` was loaded for this is, 0 .. threads - 1; no two living threads have the same.
  * @throws {AmalgamError} if the evaluator cannot be set up or does not fit the sources.
  */
 export async function openWorkerSession(
   setup: WorkerSetup,
   shared: SharedSources,
   threadIndex: number,
-  threadCount: number,
 ): Promise<WorkerSession> {
   const evaluator = await createEvaluator(setup.evaluator)
-  const merger = createMerger(shared, threadIndex, threadCount)
+  const merger = createMerger(shared, threadIndex)
   return { evaluator, merger, session: await evaluator.open() }
 }

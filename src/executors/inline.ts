@@ -10,8 +10,8 @@ import type { Executor } from './executor.ts'
  * @throws {AmalgamError} (rejects) if sources or evaluator cannot be set up.
  */
 export async function createInlineExecutor(setup: WorkerSetup): Promise<Executor> {
-  const shared = await loadSharedSources(setup.sources)
-  return new InlineExecutor(await openWorkerSession(setup, shared, 0, 1))
+  const shared = loadSharedSources(setup.sources, { threads: 1 })
+  return new InlineExecutor(await openWorkerSession(setup, shared, 0))
 }
 
 class InlineExecutor implements Executor {

@@ -55,6 +55,7 @@ describe('A candidate that takes its process or thread down fails alone', () => 
     const executor = await open()
     const [evaluation] = await runAmong(executor, [code])
     expect(evaluation).toMatchObject({ status: 'failed', kind: 'crashed', reason: expect.stringMatching(reason) })
+    expect(outcome(await executor.submit(jobWith(7)))).toEqual(scoredAs(7)) // the last start may have waited for work
     expect(executor.diagnostics().restarts).toBe(code === FAULT.killsItself ? 6 : 3)
   })
 

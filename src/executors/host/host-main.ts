@@ -37,9 +37,9 @@ function die(): void {
   process.kill(process.pid, 'SIGKILL')
 }
 
-async function setUp(command: Extract<HostCommand, { type: 'setup' }>): Promise<void> {
-  const shared = await loadSharedSources(command.setup.sources)
+function setUp(command: Extract<HostCommand, { type: 'setup' }>): void {
   workers = command.workers
+  const shared = loadSharedSources(command.setup.sources, { threads: workers })
   const slots = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * workers))
   const data: ThreadData = { setup: command.setup, shared, slots }
   const threads = new Piscina<ThreadTask, Evaluation | undefined>({
@@ -148,7 +148,11 @@ async function closeSessions(): Promise<void> {
 function onCommand(command: HostCommand): void {
   switch (command.type) {
     case 'setup':
-      setUp(command).catch((error: unknown) => report({ type: 'setup-failed', error: toPlainError(error) }))
+      try {
+        setUp(command)
+      } catch (error) {
+        report({ type: 'setup-failed', error: toPlainError(error) })
+      }
       break
     case 'job':
       queue.push({ id: command.id, task: { type: 'score', job: command.job } })

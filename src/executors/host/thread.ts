@@ -7,7 +7,7 @@ import { toPlainError } from './plain-error.ts'
 import type { ThreadData, ThreadReport, ThreadTask } from './protocol.ts'
 
 const { setup, shared, slots }: ThreadData = workerData
-const opening: Promise<WorkerSession> = openWorkerSession(setup, shared, takeSlot(), slots.length)
+const opening: Promise<WorkerSession> = openWorkerSession(setup, shared, takeSlot())
 
 function report(message: ThreadReport): void {
   parentPort?.postMessage(message)
