@@ -12,7 +12,7 @@ import { buildOnnxModel } from '../dist/formats/onnx-build.js'
 import { writeSafetensors } from '../dist/formats/write-file.js'
 import { createRng } from '../dist/rng.js'
 
-const [width = 1024, examples = 1024, candidates = 20, workers = 2] = process.argv.slice(2).map(Number)
+const [width = 1024, examples = 2048, candidates = 30, workers = 2] = process.argv.slice(2).map(Number)
 const FEATURES = 784
 const CLASSES = 10
 const widths = [FEATURES, width, width, CLASSES]

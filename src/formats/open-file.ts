@@ -12,6 +12,8 @@ import {
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { ConfigError, FormatError, nearest, show } from '../errors.ts'
 import type { Checkpoint, TensorInfo } from './checkpoint.ts'
+import { MODEL_BYTES_LIMIT, MODEL_BYTES_LIMIT } from './onnx.ts'
+import { readOnnxInitializers, readOnnxInitializers } from './onnx-rewrite.ts'
 import { parseSafetensorsHeader, readHeaderLength } from './safetensors.ts'
 import { INDEX_BYTES_LIMIT, parseSafetensorsIndex, requireShardMatches } from './safetensors-index.ts'
 
@@ -23,10 +25,14 @@ const PICKLES: ReadonlySet<string> = new Set(['.bin', '.pt', '.pth', '.ckpt', '.
 /** One read call takes at most 2^31 - 1 bytes. */
 const READ_BYTES = 1 << 30
 
-const OPENERS: ReadonlyMap<string, (path: string) => Checkpoint> = new Map([['.safetensors', openSafetensors]])
+const OPENERS: ReadonlyMap<string, (path: string) => Checkpoint> = new Map([
+  ['.safetensors', openSafetensors],
+  ['.onnx', openOnnx],
+])
 
 /**
- * Opens a `.safetensors` file or a folder in Hugging Face's layout. Only headers are read; close it when done.
+ * Opens a `.safetensors` or `.onnx` file, or a folder in Hugging Face's layout. Of safetensors only headers are read; close it when
+ * done.
  * @throws {ConfigError} when the path does not lead to weights of a known format
  * @throws {FormatError} when the file breaks the rules of its format
  */
@@ -171,6 +177,42 @@ function openSafetensors(path: string): Checkpoint {
     const tensors: Placed = new Map()
     const metadata = placeTensors(file, tensors)
     return new PlacedCheckpoint(path, [file], tensors, metadata)
+  })
+}
+
+/** The float initializers of a graph. The file is read as a whole once, and not kept where its bytes are the elements. */
+function openOnnx(path: string): Checkpoint {
+  return withFiles(open => {
+    const file = open(path)
+    if (file.bytes > MODEL_BYTES_LIMIT) {
+      throw new FormatError(`${path} has ${file.bytes} bytes; an ONNX file has at most ${MODEL_BYTES_LIMIT}.`)
+    }
+    const bytes = new Uint8Array(file.bytes)
+    file.read(0, bytes)
+    const tensors: Placed = new Map()
+    for (const [name, { dtype, shape, data }] of readOnnxInitializers(bytes, path)) {
+      const place = data.buffer === bytes.buffer ? { file, begin: data.byteOffset } : { bytes: data }
+      tensors.set(name, { info: { name, dtype, shape, byteLength: data.byteLength }, place })
+    }
+    return new PlacedCheckpoint(path, [file], tensors)
+  })
+}
+
+/** The float initializers of a graph. Values that the file has in one piece are read from it when asked for. */
+function openOnnx(path: string): Checkpoint {
+  return withFiles(open => {
+    const file = open(path)
+    if (file.bytes > MODEL_BYTES_LIMIT) {
+      throw new FormatError(`${path} has ${file.bytes} bytes; an ONNX file has at most ${MODEL_BYTES_LIMIT}.`)
+    }
+    const model = new Uint8Array(file.bytes)
+    file.read(0, model)
+    const tensors: Placed = new Map()
+    for (const [name, { dtype, shape, data }] of readOnnxInitializers(model, path)) {
+      const place = data.buffer === model.buffer ? { file, begin: data.byteOffset } : { bytes: data }
+      tensors.set(name, { info: { name, dtype, shape, byteLength: data.byteLength }, place })
+    }
+    return new PlacedCheckpoint(path, [file], tensors)
   })
 }
 
