@@ -1,0 +1,12 @@
+import type { Trial } from './candidate.ts'
+import { lossesOf, type Objective } from './objective.ts'
+import type { ToldTrial } from './strategies/strategy.ts'
+
+/** What a strategy sees of a trial: its losses instead of its values. */
+export function toToldTrial(trial: Trial, objectives: readonly Objective[]): ToldTrial {
+  const { evaluation, ...candidate } = trial
+  const losses = lossesOf(evaluation, objectives)
+  return evaluation.status === 'scored' && evaluation.exampleScores !== undefined
+    ? { ...candidate, losses, exampleScores: evaluation.exampleScores }
+    : { ...candidate, losses }
+}
