@@ -9,7 +9,7 @@ import { createEvaluator } from './evaluation/registry.ts'
 import type { Executor } from './executors/executor.ts'
 import { createWorkerHostExecutor } from './executors/host/worker-host.ts'
 import { finalize } from './finalize.ts'
-import { digestFiles, inspectSources } from './merge/sources.ts'
+import { digestFiles, inspectSources, type SourceInspection } from './merge/sources.ts'
 import type { Objective } from './objective.ts'
 import { replay } from './resume.ts'
 import { createRng } from './rng.ts'
@@ -54,8 +54,8 @@ export interface Outcome {
  */
 export async function startRun(config: ResolvedConfig, folder: string, options: LaunchOptions): Promise<Outcome> {
   const { objectives, positions, inputs } = await evaluatorFacts(config)
-  const { tensorNames, files } = inspectSources(config.sources)
-  const recorded: RecordedConfig = { resolved: config, tensors: [...tensorNames] }
+  const inspection = inspectSources(config.sources)
+  const recorded: RecordedConfig = { resolved: config, tensors: inspection.weights.map(tensor => tensor.name) }
   const space = spaceOf(recorded)
   strategyFactory(config, space, objectives, config.budget).create() // a strategy that cannot search this space says so now
   const manifest: RunManifest = {
@@ -68,7 +68,7 @@ export async function startRun(config: ResolvedConfig, folder: string, options: 
     config: recordConfig(recorded),
     objectives,
     geneNames: space.genes.map(gene => gene.name),
-    digests: { ...(await digestFiles(files)), ...inputs },
+    digests: { ...(await sourceDigests(inspection)), ...inputs },
     environment: environment(),
   }
   const executor = await openExecutor(config, positions, options)
@@ -99,8 +99,7 @@ export async function continueRun(
     const { config: recorded, space } = viewRun(run)
     const config = recorded.resolved
     const { positions, inputs } = await evaluatorFacts(config)
-    const { files } = inspectSources(config.sources)
-    requireSameInputs(run, { ...(await digestFiles(files)), ...inputs })
+    requireSameInputs(run, { ...(await sourceDigests(inspectSources(config.sources))), ...inputs })
     if (budget !== undefined) {
       if (budget < run.budget) {
         throw new ConfigError(`The budget can only be raised: the run has ${run.budget}, got ${budget}.`, {
@@ -131,7 +130,8 @@ async function conduct(
   const { slots } = config
   const scalarization = scalarizationOf(config)
   const archive = createParetoArchive(objectives)
-  const factory = strategyFactory(config, space, objectives, run.budget)
+  // The budget a strategy plans with is the one it was first given: a replay must ask what was asked.
+  const factory = strategyFactory(config, space, objectives, config.budget)
   const { strategy, pending } = replay(run, factory, archive)
   const toJob = (candidate: Candidate): EvaluationJob => ({
     label: `candidate ${candidate.id}`,
@@ -176,7 +176,7 @@ async function conduct(
       sources: { models: config.models, base: config.base },
       slots,
       randomSearch: config.baselines.randomSearch
-        ? { strategy: randomStrategy(config, space, objectives, run.budget), budget: run.budget }
+        ? { strategy: randomStrategy(config, space, objectives, config.budget), budget: run.budget }
         : undefined,
     },
     options.signal,
@@ -227,6 +227,12 @@ async function evaluatorFacts(config: ResolvedConfig) {
   const evaluator = await createEvaluator(config.evaluator)
   const { objectives, positions } = selectObjectives(evaluator.objectives, config.objectives)
   return { objectives, positions, inputs: evaluator.inputs }
+}
+
+/** File → SHA-256. */
+async function sourceDigests(inspection: SourceInspection): Promise<Record<string, string>> {
+  const files = new Set(inspection.sources.flatMap(source => source.files))
+  return Object.fromEntries((await digestFiles([...files])).map(({ path, sha256 }) => [path, sha256]))
 }
 
 /** The evaluator scores all its objectives; the run records those it optimises, in its order. */

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 
 const require = createRequire(import.meta.url)
 
-/** This package's version, from its package.json.
+/** This package's version, from its package.json. */
 export function version(): string {
   const manifest: unknown = require('../package.json')
   return hasVersion(manifest) ? manifest.version : 'unknown'

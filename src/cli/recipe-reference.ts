@@ -76,7 +76,8 @@ async function ready(file: RecipeFile, folder: string, label: string): Promise<R
   for (const source of sources) {
     const expected = Object.values(file.models[source.id]?.sha256 ?? {})
     if (expected.length === 0) continue
-    const found = Object.values(await digestFiles(inspectSources([source]).files))
+    const files = inspectSources([source]).sources.flatMap(({ files }) => files)
+    const found = (await digestFiles(files)).map(({ sha256 }) => sha256)
     if (expected.length === found.length && expected.every(digest => found.includes(digest))) continue
     throw new MergeError(
       `Model "${source.id}" is not the one this recipe was made with: expected SHA-256 ${expected.join(', ')}, found ${found.join(', ')}.`,

@@ -13,8 +13,8 @@ export async function validateCommand(
   const config = loadSearchConfig(file, { evaluator: flags.evaluator })
   const evaluator = await createEvaluator(config.evaluator)
   const { objectives } = selectObjectives(evaluator.objectives, config.objectives)
-  const { tensorNames } = inspectSources(config.sources)
-  const space = spaceOf({ resolved: config, tensors: [...tensorNames] })
+  const tensors = inspectSources(config.sources).weights.map(tensor => tensor.name)
+  const space = spaceOf({ resolved: config, tensors })
   if (flags.json) {
     printJson({
       v: 1,
@@ -31,7 +31,7 @@ export async function validateCommand(
   const lines = [
     `${file} is valid.`,
     `  method      ${[config.genome.merge_method].flat().join(', ')} of ${config.models.join(', ')}${config.base === undefined ? '' : `, base ${config.base}`}`,
-    `  tensors     ${tensorNames.length}`,
+    `  tensors     ${tensors.length}`,
     `  genes       ${space.genes.length}`,
     `  objectives  ${objectives.map(({ name, direction }) => `${name} (${direction})`).join(', ')}`,
     `  strategy    ${config.strategy.kind}, ${config.budget} evaluations, seed ${config.seed}`,
