@@ -1,0 +1,35 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { onnxOptionsSchema } from '../../src/evaluation/onnx/options.ts'
+import { createEvaluator, evaluatorReference } from '../../src/evaluation/registry.ts'
+import { tensor } from './onnx-fixture.ts'
+
+let folder: string
+let blocks: readonly { readonly language: string; readonly text: string }[]
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'amalgam-docs-'))
+  const page = await readFile(new URL('../../docs/evaluators.md', import.meta.url), 'utf8')
+  blocks = [...page.matchAll(/```(\w+)\n(.*?)```/gs)].map(([, language, text]) => ({
+    language: language!,
+    text: text!,
+  }))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+it('the documented onnx options are accepted', () => {
+  const { kind, id, ...options } = parse(blocks[0]!.text)
+  expect([kind, id]).toEqual(['onnx', 'digits'])
+  expect(onnxOptionsSchema.parse(options).objectives).toHaveLength(2)
+})
+
+it('the documented module works', async () => {
+  await writeFile(join(folder, 'own.mjs'), blocks.find(({ language }) => language === 'js')!.text)
+  const evaluator = await createEvaluator(evaluatorReference(parse(blocks[1]!.text), folder, 'own.yaml'))
+  const session = await evaluator.open()
+  const scores = await session.score({ tensors: new Map([['w', tensor([2], Float32Array.of(3, 4))]]) }, 'search')
+  expect(scores.values).toEqual([25])
+  await session.close()
+})
