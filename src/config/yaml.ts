@@ -30,6 +30,11 @@ const FORBIDDEN_KEYS = ['__proto__', 'constructor', 'prototype']
 const CORE_TAGS = /^tag:yaml\.org,2002:(?:str|int|float|bool|null|map|seq)$/
 const NO_TAGS = 'tags such as "!name" are not read; drop the tag'
 
+export interface Position {
+  readonly line: number
+  readonly column: number
+}
+
 export type Path = readonly (string | number)[]
 
 /** A parsed file that remembers where everything stood. */
@@ -38,8 +43,8 @@ export interface YamlSource {
   readonly file: string
   /** Plain data. */
   readonly value: unknown
-  /** `file:line:column` of a key or value, or of the nearest thing that encloses it. Lines and columns count from 1. */
-  locate(path: Path, target?: 'key' | 'value'): string
+  /** Where a key or value stands, or the nearest thing that encloses it. Lines and columns count from 1. */
+  position(path: Path, target?: 'key' | 'value'): Position
 }
 
 /**
@@ -49,9 +54,13 @@ export interface YamlSource {
  */
 export function parseYaml(text: string, file: string): YamlSource {
   const lines = new LineCounter()
-  const at = (offset: number) => {
+  const positionOf = (offset: number): Position => {
     const { line, col } = lines.linePos(Math.max(0, offset))
-    return `${file}:${Math.max(1, line)}:${Math.max(1, col)}`
+    return { line: Math.max(1, line), column: Math.max(1, col) }
+  }
+  const at = (offset: number) => {
+    const { line, column } = positionOf(offset)
+    return `${file}:${line}:${column}`
   }
   checkShape(text, file)
 
@@ -90,7 +99,7 @@ export function parseYaml(text: string, file: string): YamlSource {
   return {
     file,
     value,
-    locate: (path, target = 'value') => at(offsetOf(document, path, target)),
+    position: (path, target = 'value') => positionOf(offsetOf(document, path, target)),
   }
 }
 

@@ -73,7 +73,8 @@ const groupRule = z
       })
       .refine(match => Object.values(match).some(value => value !== undefined), {
         message: 'match names layers, a filter or a source; for everything use genome.weight',
-      }),
+      })
+      .describe('Which weights the entry is about: those that fit all that is said.'),
     weight: range.optional().describe('Range of the genes that match.'),
     frozen: z.number().optional().describe('Not searched: the weight is held at this value.'),
     share: z

@@ -1,0 +1,161 @@
+import { basename, dirname, extname, resolve } from 'node:path'
+import { show } from '../errors.ts'
+import type { SourceReference } from '../merge/model.ts'
+import { type GenomeConfig, genomeProblems, genomeSchema, methodNames, unknownName } from '../space/genome-config.ts'
+import { searchableMethod } from '../space/searchable-methods.ts'
+import { isRecord, type Problem } from './issues.ts'
+import { type ModelEntry, searchFileSchema } from './schema.ts'
+import type { Path } from './yaml.ts'
+
+/** What is found at a path. `files`: which of the usual names a folder holds. */
+export type Found =
+  | { readonly kind: 'nothing' | 'file' }
+  | { readonly kind: 'folder'; readonly files: readonly string[] }
+
+/** Names that make a folder a model; the last is pickled, so it is refused with the reason. */
+export const MODEL_FILES = ['model.safetensors', 'model.safetensors.index.json', 'pytorch_model.bin'] as const
+
+export interface ResolvedSources {
+  readonly genome: GenomeConfig
+  readonly sources: readonly SourceReference[]
+  readonly models: readonly string[]
+  readonly base: string | undefined
+  readonly notes: readonly string[]
+}
+
+/**
+ * The models of a `genome:` section: ids, absolute paths, which are merged and which is the base.
+ * @param section what stands under `genome:`; parts that do not fit the schema are skipped, their issues are reported with the file's.
+ * @param folder paths are relative to it.
+ * @param look what is at an absolute path.
+ */
+export function resolveSources(
+  section: unknown,
+  folder: string,
+  look: (path: string) => Found,
+): { readonly sources: ResolvedSources | undefined; readonly problems: readonly Problem[] } {
+  const { models: writtenModels, base_model: writtenBase, ...rest } = isRecord(section) ? section : {}
+  const { shape } = searchFileSchema.shape.genome
+  const parsedModels = shape.models.safeParse(writtenModels)
+  const parsedBase = shape.base_model.safeParse(writtenBase)
+  const entries = parsedModels.data ?? []
+  const baseEntry = parsedBase.data
+  const genome = genomeSchema.safeParse(rest).data
+  const problems: Problem[] = []
+  const sources: SourceReference[] = []
+  const taken = new Set(entries.flatMap(entry => explicitId(entry) ?? []))
+  const locate = (entry: ModelEntry, path: Path): string => {
+    const written = typeof entry === 'string' ? entry : entry.path
+    const problem = checkModel(written, resolve(folder, written), look)
+    if (problem !== undefined)
+      problems.push({ path: typeof entry === 'string' ? path : [...path, 'path'], message: problem })
+    return resolve(folder, written)
+  }
+  const identify = (entry: ModelEntry, path: string): string => {
+    const id = explicitId(entry) ?? freeId(path, taken)
+    taken.add(id)
+    return id
+  }
+  entries.forEach((entry, i) => {
+    const path = locate(entry, ['genome', 'models', i])
+    const id = identify(entry, path)
+    const same = sources.findIndex(source => source.path === path)
+    if (same >= 0) problems.push({ path: ['genome', 'models', i], message: `the same model as models[${same}]` })
+    if (sources.some(source => source.id === id)) {
+      problems.push({ path: ['genome', 'models', i, 'id'], message: `the id ${show(id)} is taken by an earlier model` })
+    }
+    sources.push({ id, path })
+  })
+
+  let base: string | undefined
+  if (baseEntry !== undefined) {
+    const named = typeof baseEntry === 'string' ? entries.findIndex(entry => explicitId(entry) === baseEntry) : -1
+    const path = named >= 0 ? sources[named]!.path : locate(baseEntry, ['genome', 'base_model'])
+    const model = sources.find(source => source.path === path)
+    base = model?.id ?? identify(baseEntry, path)
+    if (!model) {
+      if (sources.some(source => source.id === base)) {
+        problems.push({ path: ['genome', 'base_model', 'id'], message: `the id ${show(base)} is taken by a model` })
+      }
+      sources.push({ id: base, path })
+    }
+  }
+
+  const notes: string[] = []
+  const ids = sources.slice(0, entries.length).map(source => source.id)
+  const needsBase = genome && methodNames(genome).some(name => searchableMethod(name)?.needsBase === true)
+  const models = needsBase ? ids.filter(id => id !== base) : ids
+  if (models.length < ids.length)
+    notes.push(`genome.models: ${show(base)} is the base, so it gets no weight of its own.`)
+  if (genome && parsedModels.success && parsedBase.success) {
+    problems.push(...genomeProblems(genome, models, base).map(p => ({ ...p, path: ['genome', ...p.path] })))
+  }
+  const tokenizer = checkTokenizer(rest.tokenizer_source, base, ids, entries)
+  if (tokenizer !== undefined) problems.push({ path: ['genome', 'tokenizer_source'], message: tokenizer })
+  const complete = genome && parsedModels.success && parsedBase.success && problems.length === 0
+  return { sources: complete ? { genome, sources, models, base, notes } : undefined, problems }
+}
+
+function explicitId(entry: ModelEntry): string | undefined {
+  return typeof entry === 'string' ? undefined : entry.id
+}
+
+/** An id from the name of a file, or of its folder where the file has the usual name; numbered where it is taken. */
+function freeId(path: string, taken: ReadonlySet<string>): string {
+  const stem = stemOf(path)
+  const name = ['model', 'pytorch_model'].includes(stem) && extname(path) !== '' ? basename(dirname(path)) : stem
+  const word =
+    name
+      .replace(/[^A-Za-z0-9._-]+/g, '-')
+      .replace(/^[^A-Za-z0-9_]+/, '')
+      .slice(0, 120) || 'model'
+  for (let n = 1; ; n++) {
+    const id = n === 1 ? word : `${word}-${n}`
+    if (!taken.has(id)) return id
+  }
+}
+
+/** The name of a file without the extension of a model or config. */
+export function stemOf(path: string): string {
+  return basename(path).replace(/\.(?:safetensors|onnx|ya?ml|json)$/i, '')
+}
+
+/** What keeps a path from being a model, if anything. Its content is read later. */
+function checkModel(written: string, path: string, look: (path: string) => Found): string | undefined {
+  const found = look(path)
+  const pickled = 'pickled weights can run code when they are read; save them as .safetensors'
+  if (found.kind === 'nothing') {
+    const advice = written.includes('+')
+      ? 'adapters ("model+adapter") are not applied by this version; merge the adapter into its model first'
+      : /^[\w-][\w.-]*\/[\w.-]+(?:@[\w.-]+)?$/.test(written)
+        ? 'if it is the name of a model on a hub, download it first and give its folder'
+        : 'paths are relative to the folder of this file'
+    return `found no model ${show(written)}: there is no ${show(path, 400)}; ${advice}`
+  }
+  if (found.kind === 'folder') {
+    const [plain, sharded, pickle] = MODEL_FILES
+    if (found.files.includes(plain) || found.files.includes(sharded)) return undefined
+    const advice = found.files.includes(pickle) ? `; it has ${pickle}, but ${pickled}` : ''
+    return `expected a folder with ${plain} or ${sharded}, but ${show(path, 400)} has neither${advice}`
+  }
+  const extension = extname(path).toLowerCase()
+  if (['.safetensors', '.onnx'].includes(extension)) return undefined
+  const advice = ['.bin', '.pt', '.pth', '.ckpt', '.pkl'].includes(extension) ? `; ${pickled}` : ''
+  return `expected a .safetensors or .onnx file or a folder, got ${show(written)}${advice}`
+}
+
+function checkTokenizer(
+  tokenizer: unknown,
+  base: string | undefined,
+  ids: readonly string[],
+  entries: readonly ModelEntry[],
+): string | undefined {
+  if (typeof tokenizer !== 'string') return undefined
+  if (tokenizer === 'base') return base === undefined ? '"base" needs "base_model"' : undefined
+  if (tokenizer === 'union') {
+    return 'a union of vocabularies does not exist in this version; models need equal vocabularies: use "base", or drop the key'
+  }
+  const paths = entries.map(entry => (typeof entry === 'string' ? entry : entry.path))
+  if (ids.includes(tokenizer) || paths.includes(tokenizer)) return undefined
+  return unknownName('tokenizer source', tokenizer, ['base', ...ids])
+}
