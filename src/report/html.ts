@@ -4,7 +4,7 @@ import { comparisonNote, formatDuration, formatNumber, plural } from './format.t
 import { historyCharts } from './html/curves.ts'
 import { holdoutCharts } from './html/forest.ts'
 import { type Child, type Markup, markup, name, styleElement } from './html/markup.ts'
-import { MAX_PAIRS, objectivePairs, scatterChart } from './html/scatter.ts'
+import { MAX_PAIRS, objectivePairs, scatterChart, scatterLegend } from './html/scatter.ts'
 import { STYLE } from './html/style.ts'
 import { baselineTable, comparisonTable, frontTable, heatmap, scrolling } from './html/tables.ts'
 import { printable } from './plain-text.ts'
@@ -12,6 +12,8 @@ import { headline } from './summary.ts'
 
 /** Failures listed one by one; the rest are counted. */
 const SHOWN_FAILURES = 20
+/** A reason may be a whole stack trace. */
+const LONGEST_REASON = 500
 
 /**
  * The report: one file that needs no network, no script and nothing beside it. Its policy forbids everything except its own style
@@ -63,7 +65,7 @@ function header(facts: RunFacts): Markup {
     ['failed', counts.failed],
     ...(timing === undefined ? [] : [['per candidate (median)', formatDuration(timing.totalMs)] as const]),
   ]
-  const state = facts.stopReason === undefined ? 'still going on' : `ended by ${printable(facts.stopReason.criterion)}`
+  const state = facts.stopReason === undefined ? 'not ended' : `ended by ${printable(facts.stopReason.criterion)}`
   return markup`<header><h1>${name(facts.run)}</h1>
 <p class="meta">Merge search with ${name(facts.strategy)}, seed ${facts.seed}, begun ${facts.createdAt.slice(0, 16).replace('T', ' ')}, ${state}.</p>
 <p class="lead">${headline(facts)}</p>
@@ -73,7 +75,7 @@ function header(facts: RunFacts): Markup {
 function holdout(facts: RunFacts): Markup | undefined {
   const { winner } = facts
   if (winner?.candidate.scores.holdout === undefined) return undefined
-  const rule = winner.rule === '' ? '' : ` It was chosen by: ${winner.rule}.`
+  const rule = winner.rule === '' ? '' : ` It was chosen by: ${printable(winner.rule, LONGEST_REASON)}.`
   return section(
     `Candidate ${winner.candidate.id} on held-out examples`,
     markup`<p>Nothing in the search has read these examples.${rule} Lines are 95 % intervals.</p>`,
@@ -86,13 +88,15 @@ function front(facts: RunFacts): Markup | undefined {
   if (facts.points.length === 0) return undefined
   const pairs = objectivePairs(facts.objectives.length)
   const all = (facts.objectives.length * (facts.objectives.length - 1)) / 2
+  const figures = pairs.map(pair => scatterChart(facts, pair))
   return section(
     'Front',
-    markup`<p>${plural(facts.front.length, 'candidate')} that no other dominates, on the search split.${
+    markup`<p>${plural(facts.front.length, 'candidate')} that no other dominates, on the search split. ${pairs.length > 0 && scatterLegend(facts)}${
       all > MAX_PAIRS && ` The first ${MAX_PAIRS} of ${all} pairs of objectives are drawn.`
     }</p>`,
-    charts(pairs.map(pair => scatterChart(facts, pair))),
-    frontTable(facts),
+    figures.length === 1
+      ? markup`<div class="beside">${figures}${frontTable(facts)}</div>`
+      : [charts(figures), frontTable(facts)],
   )
 }
 
@@ -136,7 +140,10 @@ function failures(facts: RunFacts): Markup | undefined {
   const kinds = Object.entries(facts.counts.failures).map(([kind, count]) => `${count} ${kind}`)
   const rows = facts.failed
     .slice(0, SHOWN_FAILURES)
-    .map(({ id, kind, reason }) => markup`<tr><th scope="row">${id}</th><td>${kind}</td><td>${reason}</td></tr>`)
+    .map(
+      ({ id, kind, reason }) =>
+        markup`<tr><th scope="row">${id}</th><td>${kind}</td><td class="wrap">${printable(reason, LONGEST_REASON)}</td></tr>`,
+    )
   const more = facts.failed.length - SHOWN_FAILURES
   const table = markup`<table><thead><tr><th scope="col">candidate</th><th scope="col">kind</th><th scope="col">reason</th></tr></thead><tbody>${rows}</tbody></table>`
   return section(

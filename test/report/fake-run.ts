@@ -157,7 +157,7 @@ export function digitsRun(options: DigitsOptions = {}): RunReader {
         ? {
             status: 'failed',
             kind: id % 2 ? 'timeout' : 'non-finite',
-            reason: 'low is NaN on 3 of 420 examples',
+            reason: 'low is not a number on 3 of 420 examples',
             timing,
           }
         : evaluate(genome, 'search', rng.split(`trial ${id}`)),

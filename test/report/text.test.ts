@@ -95,7 +95,7 @@ describe('renderCandidate', () => {
   it('shows why a candidate failed', () => {
     const { candidate, ancestors } = collectCandidate(run, 17)!
     expect(renderCandidate(facts, candidate, ancestors, { width: 100 })).toContain(
-      'Failed on the search split (timeout): low is NaN on 3 of 420 examples',
+      'Failed on the search split (timeout): low is not a number on 3 of 420 examples',
     )
   })
 })

@@ -1,3 +1,4 @@
+import { printable } from '../plain-text.ts'
 import { type Scale, tickLabel } from '../scale.ts'
 import { type Child, type Markup, markup, px } from './markup.ts'
 
@@ -42,7 +43,7 @@ export function xAxis(area: Area, scale: Scale, title: string): Markup {
     const x = px(xOf(area, scale, tick))
     return markup`<path class="grid" d="M${x} ${px(area.top)}V${px(area.bottom)}"/><text class="mid" x="${x}" y="${px(area.bottom + 16)}">${tickLabel(scale, tick)}</text>`
   })
-  return markup`${ticks}<text class="title end" x="${px(area.right)}" y="${px(area.bottom + 34)}">${title}</text>`
+  return markup`${ticks}${title !== '' && markup`<text class="title end" x="${px(area.right)}" y="${px(area.bottom + 34)}">${title}</text>`}`
 }
 
 export function yAxis(area: Area, scale: Scale, title: string): Markup {
@@ -71,9 +72,23 @@ interface Box {
 const LETTER = 6.3
 const LINE = 13
 
+/** Where a label may stand, as directions from its point; beside it first. */
+const DIRECTIONS: readonly (readonly [dx: number, dy: number])[] = [
+  [1, 0],
+  [-1, 0],
+  [0.8, -0.9],
+  [0.8, 0.9],
+  [-0.8, -0.9],
+  [-0.8, 0.9],
+  [0, -1],
+  [0, 1],
+]
+/** Distances of a label from its point: beside it, or further off at the end of a thin line. */
+const DISTANCES = [10, 30, 54] as const
+
 /**
- * Labels beside their points, each at the first of eight places that covers no other label and no marked point; where none is free, at the one that covers
- * least.
+ * Labels near their points, each at the place that covers least: of other labels, of marked points, of the world outside the chart. Places further off
+ * cost more, so they are taken in a crowd only.
  */
 export function placeLabels(
   area: Area,
@@ -83,26 +98,28 @@ export function placeLabels(
   const taken: Box[] = points.map(([x, y]) => ({ left: x - 5, right: x + 5, top: y - 5, bottom: y + 5 }))
   return labels.map(({ x, y, text, kind }) => {
     const width = [...text].length * LETTER
-    const places: readonly (readonly [dx: number, dy: number])[] = [
-      [9, 0],
-      [-9 - width, 0],
-      [-width / 2, -14],
-      [-width / 2, 15],
-      [7, -11],
-      [7, 12],
-      [-7 - width, -11],
-      [-7 - width, 12],
-    ]
-    let best: { cost: number; box: Box } | undefined
-    places.forEach(([dx, dy], preference) => {
-      const box = { left: x + dx, right: x + dx + width, top: y + dy - LINE / 2, bottom: y + dy + LINE / 2 }
-      const outside =
-        Math.max(0, area.left - box.left) + Math.max(0, box.right - area.right) + Math.max(0, area.top - box.top)
-      const cost = preference + 30 * outside + taken.reduce((sum, other) => sum + overlap(box, other), 0)
-      if (best === undefined || cost < best.cost) best = { cost, box }
+    let best: { cost: number; box: Box; anchor: string; x: number; leader: Markup | undefined } | undefined
+    DISTANCES.forEach((distance, ring) => {
+      DIRECTIONS.forEach(([dx, dy], preference) => {
+        const [tipX, tipY] = [x + dx * distance, y + dy * distance * (dx === 0 ? 1.35 : 1)]
+        const left = dx > 0 ? tipX : dx < 0 ? tipX - width : tipX - width / 2
+        const box = { left, right: left + width, top: tipY - LINE / 2, bottom: tipY + LINE / 2 }
+        const outside =
+          Math.max(0, area.left - box.left) +
+          Math.max(0, box.right - area.width) +
+          Math.max(0, area.top - box.top) +
+          Math.max(0, box.bottom - area.bottom)
+        const covered = taken.reduce((sum, other) => sum + overlap(box, other), 0)
+        const cost = preference + 40 * ring + 30 * outside + covered
+        if (best !== undefined && cost >= best.cost) return
+        const leader =
+          ring === 0 ? undefined : markup`<path class="leader" d="M${px(x)} ${px(y)}L${px(tipX)} ${px(tipY)}"/>`
+        best = { cost, box, anchor: dx > 0 ? '' : dx < 0 ? ' end' : ' mid', x: tipX, leader }
+      })
     })
-    taken.push(best!.box)
-    return markup`<text class="halo of-${kind}" x="${px(best!.box.left)}" y="${px(best!.box.bottom - 2.5)}">${text}</text>`
+    const { box, anchor, x: textX, leader } = best!
+    taken.push(box)
+    return markup`${leader}<text class="halo of-${kind}${anchor}" x="${px(textX)}" y="${px(box.bottom - 2.5)}">${text}</text>`
   })
 }
 
@@ -124,4 +141,12 @@ export function star(x: number, y: number, radius: number): string {
 
 export function diamond(x: number, y: number, radius: number): string {
   return `M${px(x)} ${px(y - radius)}L${px(x + radius)} ${px(y)}L${px(x)} ${px(y + radius)}L${px(x - radius)} ${px(y)}Z`
+}
+
+/** A baseline's label where room is scarce. */
+export function shortLabel(label: string): string {
+  return printable(
+    label.replace('random search, same budget', 'random search').replace('best single scale', 'best scale'),
+    22,
+  )
 }

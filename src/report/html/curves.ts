@@ -1,7 +1,8 @@
 import { toLoss } from '../../objective.ts'
 import type { RunFacts } from '../facts.ts'
-import { formatNumber } from '../format.ts'
+import { numberFormat } from '../format.ts'
 import type { HistoryPoint } from '../history.ts'
+import { printable } from '../plain-text.ts'
 import { focus, linearScale } from '../scale.ts'
 import { chart, chartArea, xAxis, xOf, yAxis, yOf } from './chart.ts'
 import { type Markup, markup, px } from './markup.ts'
@@ -59,8 +60,9 @@ function curveChart(title: string, all: readonly Series[], direction: 'maximize'
   const longest = Math.max(1, ...series.map(({ points }) => points.at(-1)![0]))
   const x = linearScale([0, longest], { margin: 0 })
   const values = series.flatMap(({ points }) => points.map(point => point[1]))
+  const format = numberFormat(values)
   const ends = series.map(({ points }) => points.at(-1)![1])
-  const y = linearScale(focus(values, ends, direction), { margin: 0.08 })
+  const y = linearScale(focus(values, ends, direction), { margin: 0.12 })
   const lines = series.map(({ kind, points }) => {
     const steps = points.flatMap(([evaluations, value], k) => {
       const [cx, cy] = [px(xOf(area, x, evaluations)), px(yOf(area, y, value))]
@@ -70,22 +72,14 @@ function curveChart(title: string, all: readonly Series[], direction: 'maximize'
     })
     return markup`<path class="${kind}" d="${steps.join('')}"/>`
   })
-  const positions = spread(series.map(({ points }) => yOf(area, y, points.at(-1)![1])))
+  // The upper curve's label stands above its end, the others' below theirs.
+  const heights = series.map(({ points }) => yOf(area, y, points.at(-1)![1]))
+  const upper = heights.indexOf(Math.min(...heights))
   const labels = series.map(({ label, kind, points }, k) => {
-    const text = `${label} ${formatNumber(points.at(-1)![1])}`
-    const dy = positions[k]! + (direction === 'maximize' ? 15 : -8)
-    return markup`<text class="halo end ${kind === 'curve' ? 'of-front' : 'of-other'}" x="${px(area.right - 2)}" y="${px(dy)}">${text}</text>`
+    const text = `${printable(label, 24)} ${format(points.at(-1)![1])}`
+    const height = heights[k]! + (k === upper ? -7 : 15)
+    return markup`<text class="halo end ${kind === 'curve' ? 'of-front' : 'of-other'}" x="${px(area.right)}" y="${px(height)}">${text}</text>`
   })
-  const description = `${title} against evaluations: ${series.map(s => `${s.label} ends at ${formatNumber(s.points.at(-1)![1])}`).join('; ')}.`
+  const description = `${title} against evaluations: ${series.map(s => `${s.label} ends at ${format(s.points.at(-1)![1])}`).join('; ')}.`
   return markup`<figure>${chart(area, description, [xAxis(area, x, 'evaluations'), yAxis(area, y, title), lines, labels])}</figure>`
-}
-
-/** Positions at least a line apart, in the order given. */
-function spread(positions: readonly number[]): number[] {
-  const order = positions.map((_, k) => k).sort((a, b) => positions[a]! - positions[b]!)
-  const result = [...positions]
-  for (let k = 1; k < order.length; k++) {
-    result[order[k]!] = Math.max(result[order[k]!]!, result[order[k - 1]!]! + 15)
-  }
-  return result
 }

@@ -1,10 +1,10 @@
 import type { RunFacts } from '../facts.ts'
 import { arrow, numberFormat } from '../format.ts'
 import type { Interval } from '../intervals.ts'
-import { printable, truncate } from '../plain-text.ts'
+import { printable } from '../plain-text.ts'
 import { linearScale, type Scale } from '../scale.ts'
 import type { SplitScores } from '../split-scores.ts'
-import { chart, chartArea, xAxis, xOf } from './chart.ts'
+import { chart, chartArea, shortLabel, xAxis, xOf } from './chart.ts'
 import { type Markup, markup, px } from './markup.ts'
 
 interface Row {
@@ -45,7 +45,7 @@ export function holdoutCharts(facts: RunFacts): Markup[] {
 }
 
 function forestChart(title: string, rows: readonly Row[]): Markup {
-  const area = chartArea(460, rows.length * ROW + 64, { left: 152, right: 58 })
+  const area = chartArea(460, rows.length * ROW + 50, { left: 152, right: 58, bottom: 24 })
   const scale = linearScale(
     rows.flatMap(({ value, interval }) => [value, interval?.low ?? value, interval?.high ?? value]),
     { count: 4 },
@@ -55,7 +55,7 @@ function forestChart(title: string, rows: readonly Row[]): Markup {
   const lines = rows.map(({ label, winner, value, interval }, k) => {
     const y = area.top + (k + 0.5) * ROW
     const kind = winner ? ' of-winner' : ''
-    return markup`<text class="${winner ? 'of-winner' : 'of-other'}" x="0" y="${px(y + 4)}">${truncate(printable(label), 24)}</text>${
+    return markup`<text class="${winner ? 'of-winner' : 'of-other'}" x="0" y="${px(y + 4)}">${shortLabel(label)}</text>${
       interval && whisker(area, scale, interval, y, kind)
     }<circle class="dot${kind}" cx="${px(xOf(area, scale, value))}" cy="${px(y)}" r="4.25"/><text class="end ${
       winner ? 'of-winner' : 'of-other'

@@ -11,9 +11,6 @@ export class Markup {
 
 export type Child = Markup | string | number | readonly Child[] | undefined | false
 
-/** Failure reasons may be whole stack traces: cut, or a report of thousands of them grows without bound. */
-const LONGEST_TEXT = 1000
-
 /** Template tag: literal parts are HTML; strings put in are made printable and escaped, in text and in quoted attributes alike. */
 export function markup(literals: TemplateStringsArray, ...children: readonly Child[]): Markup {
   return new Markup(literals.reduce((text, literal, i) => text + render(children[i - 1]) + literal))
@@ -35,7 +32,7 @@ export function escapeHtml(text: string): string {
     '"': '&quot;',
     "'": '&#39;',
   }
-  return printable(text, LONGEST_TEXT).replace(/[&<>"']/g, character => entities[character]!)
+  return printable(text, Infinity).replace(/[&<>"']/g, character => entities[character]!)
 }
 
 /** The report's own style sheet, as it is: its hash is part of the page's policy. */

@@ -3,7 +3,19 @@ import type { RunFacts } from '../facts.ts'
 import { arrow, numberFormat, plural } from '../format.ts'
 import { printable } from '../plain-text.ts'
 import { focus, linearScale, type Scale } from '../scale.ts'
-import { chart, chartArea, diamond, type Label, placeLabels, star, xAxis, xOf, yAxis, yOf } from './chart.ts'
+import {
+  chart,
+  chartArea,
+  diamond,
+  type Label,
+  placeLabels,
+  shortLabel,
+  star,
+  xAxis,
+  xOf,
+  yAxis,
+  yOf,
+} from './chart.ts'
 import { type Markup, markup, px } from './markup.ts'
 
 /** More pairs of objectives than this would be a wall of charts. */
@@ -68,7 +80,7 @@ export function scatterChart(facts: RunFacts, [ix, iy]: readonly [number, number
       ({ label, values }): Label => ({
         x: at(values)[0],
         y: at(values)[1],
-        text: printable(shortLabel(label), 22),
+        text: shortLabel(label),
         kind: 'other',
       }),
     ),
@@ -91,14 +103,14 @@ export function scatterChart(facts: RunFacts, [ix, iy]: readonly [number, number
     baselineMarks,
     winnerMarks,
     placeLabels(area, labels, marked),
-  ])}<figcaption>${legend(facts, beyond)}</figcaption></figure>`
+  ])}${beyond > 0 && markup`<figcaption>${plural(beyond, 'trial')} beyond the axes.</figcaption>`}</figure>`
 }
 
-function legend(facts: RunFacts, beyond: number): Markup {
-  const more = beyond > 0 ? ` ${plural(beyond, 'trial')} beyond the axes.` : ''
-  const baselines = facts.baselines.length > 0 ? ', diamonds the baselines' : ''
+/** What the marks are, once for all charts. */
+export function scatterLegend(facts: RunFacts): string {
+  const baselines = facts.baselines.length > 0 ? ', diamonds are baselines' : ''
   const winner = facts.winner === undefined ? '' : ', the star is the winner'
-  return markup`Dots are trials, blue ones the front${winner}${baselines}.${more}`
+  return `Grey dots are trials, blue ones the front${winner}${baselines}.`
 }
 
 /** With two objectives the front bounds what is dominated: a staircase through its points, from left to right. */
@@ -110,8 +122,4 @@ function stairs(points: readonly (readonly [number, number])[], xDirection: Obje
     return xDirection === 'maximize' ? `V${px(y)}H${px(x)}` : `H${px(x)}V${px(y)}`
   })
   return markup`<path class="stairs" d="${path.join('')}"/>`
-}
-
-function shortLabel(label: string): string {
-  return label.replace('random search, same budget', 'random search').replace('best single scale', 'best scale')
 }

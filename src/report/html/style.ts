@@ -33,15 +33,19 @@ section { margin-top: 2.75rem }
 .figures dt { font-size: 0.8125rem; color: var(--soft) }
 .figures dd { margin: 0; font-size: 1.25rem; font-weight: 600; letter-spacing: -0.01em }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 1.75rem 2rem; margin: 1rem 0 }
-.charts > figure:only-child { max-width: 36rem }
+.charts > figure:only-child { max-width: 32rem }
+.beside { display: grid; grid-template-columns: minmax(0, 31rem) minmax(0, 1fr); gap: 1rem 2.5rem; align-items: start; margin-top: 1rem }
+@media (max-width: 56rem) { .beside { grid-template-columns: minmax(0, 1fr) } .beside > figure { max-width: 32rem } }
 figure { margin: 0; min-width: 0 }
 figcaption { font-size: 0.8125rem; margin-top: 0.25rem }
 svg { display: block; width: 100%; height: auto; overflow: visible; font-size: 12px }
+.beside th, .beside td { padding-right: 0.75rem }
 svg text { fill: var(--soft); font-variant-numeric: tabular-nums }
 svg .title, svg .strong { fill: var(--ink); font-weight: 600 }
 svg .end { text-anchor: end } svg .mid { text-anchor: middle }
 svg .halo { paint-order: stroke; stroke: var(--paper); stroke-width: 3.5px; stroke-linejoin: round }
 .grid { stroke: var(--line); stroke-width: 1; fill: none }
+.leader { stroke: var(--soft); stroke-width: 0.75; fill: none; opacity: 0.7 }
 .zero { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 2 3; fill: none }
 .cloud { stroke: var(--cloud); stroke-width: 3.4px; stroke-linecap: round; fill: none; opacity: 0.75 }
 .stairs { stroke: var(--front); stroke-width: 1.25px; fill: none; opacity: 0.55 }
@@ -66,6 +70,8 @@ th, td { padding: 0.3rem 1.1rem 0.3rem 0; text-align: left; vertical-align: base
 thead th { font-weight: 500; color: var(--soft); font-size: 0.8125rem }
 tbody th { font-weight: 400 }
 td.n, th.n { text-align: right }
+td.g, th.g { padding-left: 1rem }
+td.wrap { white-space: normal; min-width: 16rem }
 tr.is-winner > * { font-weight: 600 }
 tr.is-winner > :first-child { color: var(--winner) }
 .range { color: var(--soft); font-size: 0.8125rem; font-weight: 400 }

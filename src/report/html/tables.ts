@@ -44,7 +44,7 @@ export function comparisonTable(facts: RunFacts): Markup {
   })
   return scrolling(
     'The winner against each baseline',
-    markup`<table><thead><tr><th scope="col">against</th><th scope="col">the winner is</th><th scope="col" class="n">p</th><th scope="col" class="n">gain</th><th scope="col">worse · better</th><th scope="col">95 % interval</th></tr></thead><tbody>${rows}</tbody></table>`,
+    markup`<table><thead><tr><th scope="col">against</th><th scope="col">the winner is</th><th scope="col" class="n">p</th><th scope="col" class="n">gain</th><th scope="col" colspan="2">gain with 95 % interval; dotted: no difference</th></tr></thead><tbody>${rows}</tbody></table>`,
   )
 }
 
@@ -63,12 +63,12 @@ function scoresTable(label: string, facts: RunFacts, rows: readonly ModelRow[]):
   )
   const group = objectives.length > 1 && splits.length > 1
   const head = group
-    ? markup`<tr><th></th>${splits.map(split => markup`<th scope="colgroup" colspan="${objectives.length}">${split}</th>`)}</tr>`
+    ? markup`<tr><th></th>${splits.map(split => markup`<th scope="colgroup" class="g" colspan="${objectives.length}">${split}</th>`)}</tr>`
     : ''
   const columns = splits.flatMap(split =>
     objectives.map(
-      objective =>
-        markup`<th scope="col" class="n">${objectives.length > 1 ? name(objective.name) : split} ${arrow(objective, false)}</th>`,
+      (objective, i) =>
+        markup`<th scope="col" class="${i === 0 ? 'n g' : 'n'}">${objectives.length > 1 ? name(objective.name) : split} ${arrow(objective, false)}</th>`,
     ),
   )
   const body = rows.map(row => {
@@ -77,7 +77,8 @@ function scoresTable(label: string, facts: RunFacts, rows: readonly ModelRow[]):
       if (scores?.status === 'failed')
         return markup`<td class="n" colspan="${objectives.length}"><span class="range">failed: ${scores.kind}</span></td>`
       return objectives.map(
-        (_, i) => markup`<td class="n">${scores === undefined ? '' : minus(formats[i]!(scores.values[i]!))}</td>`,
+        (_, i) =>
+          markup`<td class="${i === 0 ? 'n g' : 'n'}">${scores === undefined ? '' : minus(formats[i]!(scores.values[i]!))}</td>`,
       )
     })
     return markup`<tr${row.winner ? markup` class="is-winner"` : ''}><th scope="row">${row.label}</th>${cells}</tr>`
