@@ -69,7 +69,7 @@ export class SymmetricEigen {
       let tail = 0
       for (let i = k + 2; i < d; i++) tail += a[i * d + k]! * a[i * d + k]!
       const head = a[(k + 1) * d + k]!
-      if (tail === 0) {
+      if (tail < NEGLIGIBLE * NEGLIGIBLE) {
         this.#offDiagonal[k] = head
         continue
       }
@@ -136,7 +136,8 @@ export class SymmetricEigen {
         let last = first
         while (last + 1 < d) {
           const neighbours = Math.abs(diagonal[last]!) + Math.abs(diagonal[last + 1]!)
-          if (neighbours + Math.abs(off[last]!) === neighbours) break
+          const coupling = Math.abs(off[last]!)
+          if (neighbours + coupling === neighbours || coupling < NEGLIGIBLE) break
           last++
         }
         if (last === first) break
@@ -195,6 +196,9 @@ export class SymmetricEigen {
     }
   }
 }
+
+/** Entries below this, beside a largest entry of about 1, count as zero: their squares would underflow and spoil rotations. */
+const NEGLIGIBLE = 1e-140
 
 /** Two or three sweeps per eigenvalue are usual. */
 const MAX_SWEEPS = 60

@@ -277,7 +277,7 @@ export function cmaEsConstants(dimension: number, populationSize: number, active
   const cMu = Math.min(1 - c1, (2 * (0.25 + muEff - 2 + 1 / muEff)) / ((n + 2) ** 2 + muEff)) // eq. 58, α_cov = 2
 
   const negative = active
-    ? Math.min(1 + c1 / cMu, 1 + (2 * muEffMinus) / (muEffMinus + 2), (1 - c1 - cMu) / (n * cMu)) // eq. 50-52
+    ? Math.min(1 + c1 / cMu, 1 + (2 * muEffMinus) / (muEff + 2), (1 - c1 - cMu) / (n * cMu)) // eq. 50-52
     : 0
   const positiveSum = raw.reduce((sum, w) => sum + Math.max(0, w), 0)
   const negativeSum = raw.reduce((sum, w) => sum + Math.max(0, -w), 0)

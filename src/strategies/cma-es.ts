@@ -8,6 +8,7 @@ import { fromUnitInterval, intoUnitInterval } from './bound-transform.ts'
 import { firstRun, nextRun, RESTARTS, type RestartState, type RunPlan, restartStateSchema } from './cma-es-restarts.ts'
 import { CmaEsRun, cmaEsConstants, defaultPopulationSize } from './cma-es-run.ts'
 import { CmaEsStop, isFlat, stopStateSchema } from './cma-es-stop.ts'
+import { nextSample, SAMPLINGS } from './orthogonal-sampling.ts'
 import { rngStateSchema, snapshotState } from './snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from './strategy.ts'
 import { fromUnitCube, toUnitCube } from './unit-cube.ts'
@@ -28,11 +29,13 @@ const VERSION = 1
 const MAX_DEVIATION = 1 / 3
 
 const optionsSchema = z.strictObject({
+  // On quadratics with a condition number of 100 and d = 4, 12, 36, started from the middle: where the optimum lies within a quarter
+  // of the range, 0.15 is ahead of 0.3 by 0.3 to 0.8 decades after 300 evaluations, where it lies near the bounds, behind by at most 0.2.
   sigma0: z
     .number()
     .positive()
     .max(1)
-    .default(0.3)
+    .default(0.15)
     .describe('Initial step size: standard deviation of every gene, as a share of its range.'),
   population_size: z
     .union([z.literal('auto'), z.number().int().min(4).max(100_000)])
@@ -42,6 +45,12 @@ const optionsSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe('Also learn from the worse half of a generation, by negative covariance weights.'),
+  sampling: z
+    .enum(SAMPLINGS)
+    .default('orthogonal')
+    .describe(
+      'How a generation is drawn: in "orthogonal" directions (fewer evaluations), or each candidate "independent".',
+    ),
   restarts: z
     .enum(RESTARTS)
     .default('bipop')
@@ -245,7 +254,7 @@ class CmaEs implements Strategy {
 
   #next(): Genome {
     if (this.#guest !== undefined && this.#asked === 0) return this.#guest.slice()
-    const z = Float64Array.from({ length: this.#run.mean.length }, () => this.#rng.normal())
+    const z = nextSample(this.#options.sampling, this.#rng, this.#run.mean.length, this.#samples)
     this.#samples.push(z)
     return this.#genome(this.#run.point(z))
   }

@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest'
+import { ConfigError } from '../../src/errors.ts'
+import { STRATEGIES, strategyDefinition } from '../../src/strategies/registry.ts'
+
+describe('strategyDefinition', () => {
+  it('finds every strategy under its own kind', () => {
+    expect(Object.keys(STRATEGIES)).toEqual(expect.arrayContaining(['cma-es', 'random', 'sobol']))
+    for (const [kind, definition] of Object.entries(STRATEGIES)) {
+      expect(definition.kind).toBe(kind)
+      expect(strategyDefinition(kind)).toBe(definition)
+    }
+  })
+
+  it('guesses what an unknown kind was meant to be, or lists what there is', () => {
+    const hint = (kind: string): string | undefined => {
+      try {
+        strategyDefinition(kind)
+      } catch (error) {
+        expect(error).toBeInstanceOf(ConfigError)
+        if (error instanceof ConfigError) return `${error.message} ${error.hint}`
+      }
+      return undefined
+    }
+    expect(hint('cmaes')).toBe('Unknown strategy "cmaes". Did you mean "cma-es"?')
+    expect(hint('simulated-annealing')).toBe(
+      `Unknown strategy "simulated-annealing". Use one of: ${Object.keys(STRATEGIES).join(', ')}.`,
+    )
+    expect(hint('toString')).toContain('Unknown strategy "toString".')
+  })
+})
