@@ -12,8 +12,8 @@ import {
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { ConfigError, FormatError, nearest, show } from '../errors.ts'
 import type { Checkpoint, TensorInfo } from './checkpoint.ts'
-import { MODEL_BYTES_LIMIT, MODEL_BYTES_LIMIT } from './onnx.ts'
-import { readOnnxInitializers, readOnnxInitializers } from './onnx-rewrite.ts'
+import { MODEL_BYTES_LIMIT } from './onnx.ts'
+import { readOnnxInitializers } from './onnx-rewrite.ts'
 import { parseSafetensorsHeader, readHeaderLength } from './safetensors.ts'
 import { INDEX_BYTES_LIMIT, parseSafetensorsIndex, requireShardMatches } from './safetensors-index.ts'
 
@@ -192,24 +192,6 @@ function openOnnx(path: string): Checkpoint {
     const tensors: Placed = new Map()
     for (const [name, { dtype, shape, data }] of readOnnxInitializers(bytes, path)) {
       const place = data.buffer === bytes.buffer ? { file, begin: data.byteOffset } : { bytes: data }
-      tensors.set(name, { info: { name, dtype, shape, byteLength: data.byteLength }, place })
-    }
-    return new PlacedCheckpoint(path, [file], tensors)
-  })
-}
-
-/** The float initializers of a graph. Values that the file has in one piece are read from it when asked for. */
-function openOnnx(path: string): Checkpoint {
-  return withFiles(open => {
-    const file = open(path)
-    if (file.bytes > MODEL_BYTES_LIMIT) {
-      throw new FormatError(`${path} has ${file.bytes} bytes; an ONNX file has at most ${MODEL_BYTES_LIMIT}.`)
-    }
-    const model = new Uint8Array(file.bytes)
-    file.read(0, model)
-    const tensors: Placed = new Map()
-    for (const [name, { dtype, shape, data }] of readOnnxInitializers(model, path)) {
-      const place = data.buffer === model.buffer ? { file, begin: data.byteOffset } : { bytes: data }
       tensors.set(name, { info: { name, dtype, shape, byteLength: data.byteLength }, place })
     }
     return new PlacedCheckpoint(path, [file], tensors)

@@ -1,0 +1,10 @@
+// Copies what the compiler does not: the kernels, beside the module that loads them.
+import { cpSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const at = path => fileURLToPath(new URL(`../${path}`, import.meta.url))
+
+cpSync(at('src/merge/kernel'), at('dist/merge/kernel'), {
+  recursive: true,
+  filter: path => !path.endsWith('assembly') && !path.endsWith('.ts'),
+})

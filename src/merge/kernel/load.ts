@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs'
+import { AmalgamError, MergeError } from '../../errors.ts'
+
+/** The rim around WebAssembly: shared memory, and the kernels of `assembly/index.ts` bound to it. */
+
+/** A `WebAssembly.Memory` that threads share: it can be posted to a worker, its typed views too. */
+export interface SharedMemory {
+  readonly buffer: SharedArrayBuffer
+}
+
+/** Addresses are bytes from the start of the memory, multiples of 16; `bytes` is a multiple of {@link BLOCK_BYTES}. */
+export interface Kernel {
+  /**
+   * out = Σ c_j x_j. `pointers` is the address of `count` u32, those of the x_j; `coefficients` of `count` f32.
+   * `offset` is added to the addresses of the x_j, not to `out`.
+   * @returns the largest magnitude in the result as the bits of a float32, see {@link isFiniteResult}
+   */
+  linear(out: number, pointers: number, coefficients: number, count: number, offset: number, bytes: number): number
+  /** out = b + Σ c_j (x_j − b); `offset` is added to `base` too. */
+  taskArithmetic(
+    out: number,
+    base: number,
+    pointers: number,
+    coefficients: number,
+    count: number,
+    offset: number,
+    bytes: number,
+  ): number
+}
+
+/** The kernels work in blocks of this many bytes; tensors are padded to it with zeros. */
+export const BLOCK_BYTES = 64
+export const BLOCK_FLOATS = BLOCK_BYTES / 4
+export const PAGE_BYTES = 65_536
+/** One page below the 4 GiB that 32-bit addresses reach, so that every end is an address too. */
+export const MEMORY_BYTES_LIMIT = 65_535 * PAGE_BYTES
+
+/** Whether a kernel's return value says that the result has neither infinities nor NaN. */
+export function isFiniteResult(largest: number): boolean {
+  return largest >>> 0 < 0x7f800000
+}
+
+/** The part of the global that is used; Node's type declarations do not have it. */
+interface WebAssemblyGlobal {
+  readonly Memory: new (options: { initial: number; maximum: number; shared: true }) => SharedMemory
+  readonly Module: new (bytes: Uint8Array) => object
+  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown }
+}
+
+const { Memory, Module, Instance } = (globalThis as unknown as { readonly WebAssembly: WebAssemblyGlobal }).WebAssembly
+
+/** @throws {MergeError} when the machine does not give that much */
+export function allocateSharedMemory(bytes: number): SharedMemory {
+  const pages = Math.max(1, Math.ceil(bytes / PAGE_BYTES))
+  try {
+    return new Memory({ initial: pages, maximum: pages, shared: true })
+  } catch (cause) {
+    throw new MergeError(`${bytes} bytes of shared memory for the source weights could not be had.`, {
+      hint: 'Merge fewer or smaller models at once, or give the process more memory.',
+      cause,
+    })
+  }
+}
+
+let compiled: object | undefined
+
+export function instantiateKernel(memory: SharedMemory): Kernel {
+  compiled ??= new Module(readModule())
+  return new Instance(compiled, { env: { memory } }).exports as Kernel // its signatures are those of assembly/index.ts
+}
+
+function readModule(): Uint8Array {
+  const url = new URL('./kernel.wasm', import.meta.url)
+  try {
+    return readFileSync(url)
+  } catch (cause) {
+    throw new AmalgamError('The merge kernel kernel.wasm is missing.', { hint: 'Run `npm run build:kernel`.', cause })
+  }
+}

@@ -1,0 +1,142 @@
+import { ConfigError, MergeError, show } from '../errors.ts'
+import type { Recipe } from '../space/recipe.ts'
+import { instantiateKernel, isFiniteResult, type Kernel } from './kernel/load.ts'
+import { COEFFICIENTS_AT, POINTERS_AT, padded, SCRATCH_BYTES, TILE_AT, TILE_BYTES } from './layout.ts'
+import type { TensorPlan } from './method.ts'
+import type { MergedModel, TensorView } from './model.ts'
+import { planRecipe } from './plan.ts'
+import type { SharedSources, SharedTensor } from './sources.ts'
+
+/** Builds candidates in memory, one at a time. */
+export interface Merger {
+  /**
+   * The merged float tensors. The views belong to the merger: they are valid, and must not be written to, until the next call, which
+   * computes again only what the next recipe changes.
+   * @throws {ConfigError | MergeError} on recipes that cannot be merged; the merger stays usable
+   */
+  merge(recipe: Recipe): MergedModel
+}
+
+/**
+ * One merger per thread: it computes tiles in the scratch region of its thread and copies each, while it is in the cache, to its own
+ * ordinary buffers, because onnxruntime-node refuses views of shared memory.
+ * @param threadIndex 0..threadCount-1; two mergers with one index would overwrite each other's tiles
+ * @param threadCount how many mergers share the sources
+ */
+export function createMerger(shared: SharedSources, threadIndex: number, threadCount = threadIndex + 1): Merger {
+  if (threadCount > shared.threads) {
+    throw new ConfigError(
+      `The sources were loaded for at most ${shared.threads} threads, and ${threadCount} want to merge.`,
+    )
+  }
+  if (!Number.isInteger(threadIndex) || threadIndex < 0 || threadIndex >= threadCount) {
+    throw new RangeError(`Thread index ${threadIndex} is not one of 0..${threadCount - 1}.`)
+  }
+  return new TileMerger(shared, threadIndex)
+}
+
+/** The part of a bank that one thread works in. */
+interface Scratch {
+  readonly kernel: Kernel
+  readonly at: number
+  readonly pointers: Uint32Array
+  readonly coefficients: Float32Array
+  readonly tile: Float32Array
+}
+
+/** A tensor of the result and the plan that it holds, if any. */
+interface Output {
+  readonly tensor: SharedTensor
+  readonly data: Float32Array
+  holds: string | undefined
+}
+
+class TileMerger implements Merger {
+  readonly #ids: readonly string[]
+  readonly #names: readonly string[]
+  readonly #scratch: readonly Scratch[]
+  readonly #outputs: readonly Output[]
+  readonly #model: MergedModel
+
+  constructor({ ids, banks, tensors }: SharedSources, threadIndex: number) {
+    this.#ids = ids
+    this.#names = tensors.map(({ name }) => name)
+    this.#scratch = banks.map(memory => {
+      const at = threadIndex * SCRATCH_BYTES
+      return {
+        kernel: instantiateKernel(memory),
+        at,
+        pointers: new Uint32Array(memory.buffer, at + POINTERS_AT, ids.length),
+        coefficients: new Float32Array(memory.buffer, at + COEFFICIENTS_AT, ids.length),
+        tile: new Float32Array(memory.buffer, at + TILE_AT, TILE_BYTES / 4),
+      }
+    })
+    this.#outputs = tensors.map(tensor => ({ tensor, data: new Float32Array(tensor.elements), holds: undefined }))
+    const views = this.#outputs.map(({ tensor: { name, shape }, data }): [string, TensorView] => [
+      name,
+      { dtype: 'float32', shape, data },
+    ])
+    this.#model = { tensors: new Map(views) }
+  }
+
+  merge(recipe: Recipe): MergedModel {
+    const { groups, groupOf } = planRecipe(recipe, this.#ids, this.#names)
+    const plans = this.#outputs.map(({ tensor }) => groups[groupOf(tensor.name)]!)
+    for (const [t, output] of this.#outputs.entries()) {
+      const plan = withoutZeroDeltas(plans[t]!, output.tensor.twinOf)
+      const key = planKey(plan)
+      if (output.holds === key) continue
+      output.holds = undefined // what is written below is no plan's result before it is complete
+      this.#compute(plan, output)
+      output.holds = key
+    }
+    return this.#model
+  }
+
+  #compute({ kernel: name, base, terms }: TensorPlan, { tensor, data }: Output): void {
+    let done = 0
+    for (const { bank, elements, addresses } of tensor.stretches) {
+      const { kernel, at, pointers, coefficients, tile } = this.#scratch[bank]!
+      for (const [j, { source, coefficient }] of terms.entries()) {
+        pointers[j] = addresses[source]!
+        coefficients[j] = coefficient
+      }
+      const [out, table, weights] = [at + TILE_AT, at + POINTERS_AT, at + COEFFICIENTS_AT]
+      const end = padded(elements) * 4
+      for (let offset = 0; offset < end; offset += TILE_BYTES) {
+        const bytes = Math.min(TILE_BYTES, end - offset)
+        const largest =
+          name === 'linear'
+            ? kernel.linear(out, table, weights, terms.length, offset, bytes)
+            : kernel.taskArithmetic(out, addresses[base!]!, table, weights, terms.length, offset, bytes)
+        if (!isFiniteResult(largest)) throw notFinite(tensor.name)
+        const count = Math.min(TILE_BYTES, elements * 4 - offset) / 4
+        data.set(count === tile.length ? tile : tile.subarray(0, count), done + offset / 4)
+      }
+      done += elements
+    }
+  }
+}
+
+export function notFinite(name: string): MergeError {
+  return new MergeError(`The merge has a NaN or an infinity in tensor ${show(name)}.`, {
+    hint: 'The coefficients are too large for float32; bound them.',
+  })
+}
+
+/**
+ * Leaves out the sources that are bit for bit the base in this tensor: they add exactly nothing, and an unchanged embedding need not be
+ * read. The kernel keeps the base's bits where the deltas add up to zero, so the result is the same bits.
+ */
+function withoutZeroDeltas(plan: TensorPlan, twinOf: readonly number[]): TensorPlan {
+  const { kernel, base, terms } = plan
+  if (kernel !== 'task-arithmetic' || base === undefined) return plan
+  const left = terms.filter(({ source }) => twinOf[source] !== twinOf[base])
+  if (left.length === terms.length) return plan
+  if (left.length > 0) return { kernel, base, terms: left }
+  return { kernel: 'linear', base: undefined, terms: [{ source: base, coefficient: 1 }] }
+}
+
+function planKey({ kernel, base, terms }: TensorPlan): string {
+  return `${kernel} ${base} ${terms.map(({ source, coefficient }) => `${source}:${coefficient}`).join(' ')}`
+}

@@ -1,0 +1,47 @@
+import { ConfigError, MergeError, show } from '../errors.ts'
+import { indexLayers, selectGroup } from '../space/layer-groups.ts'
+import type { Recipe } from '../space/recipe.ts'
+
+/** Weights of one model: tensor name → elements. */
+export type PlainWeights = ReadonlyMap<string, ArrayLike<number>>
+
+/**
+ * The merge as its papers write it, in float64, sharing nothing with the kernels and their plans: the oracle of the tests.
+ * @param sources source id → its weights
+ */
+export function mergeReference(
+  recipe: Recipe,
+  sources: ReadonlyMap<string, PlainWeights>,
+): ReadonlyMap<string, Float64Array> {
+  const first = sources.values().next().value
+  if (first === undefined) throw new ConfigError('A merge needs at least one source.')
+  const names = [...first.keys()]
+  const groupOf = selectGroup(recipe.groups, indexLayers(names))
+  const merged = new Map<string, Float64Array>()
+  for (const name of names) {
+    const { coefficients } = recipe.groups[groupOf(name)]!
+    const w = recipe.sources.map(id => coefficients[id]!.weight!)
+    const x = recipe.sources.map(id => sources.get(id)!.get(name)!)
+    const sum = w.reduce((total, value) => total + value, 0)
+    const out = new Float64Array(first.get(name)!.length)
+    if (recipe.method === 'linear') {
+      // out = Σ w_j x_j / Σ w_j
+      const divisor = (recipe.parameters.normalize ?? true) ? sum : 1
+      if (divisor === 0) throw new MergeError(`The weights for ${show(name)} add up to zero.`)
+      for (let i = 0; i < out.length; i++) out[i] = w.reduce((total, w_j, j) => total + w_j * x[j]![i]!, 0) / divisor
+    } else if (recipe.method === 'task_arithmetic') {
+      // out = W0 + λ Σ w_j (x_j − W0) / (1 or Σ w_j)
+      const W0 = sources.get(recipe.base!)!.get(name)!
+      const divisor = recipe.parameters.normalize && Math.abs(sum) >= 1e-8 ? sum : 1
+      const λ = Number(recipe.parameters.lambda ?? 1)
+      for (let i = 0; i < out.length; i++) {
+        const delta = w.reduce((total, w_j, j) => total + w_j * (x[j]![i]! - W0[i]!), 0)
+        out[i] = W0[i]! + (λ * delta) / divisor
+      }
+    } else {
+      throw new ConfigError(`There is no reference for the method ${show(recipe.method)}.`)
+    }
+    merged.set(name, out)
+  }
+  return merged
+}

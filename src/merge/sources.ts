@@ -1,0 +1,278 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { ConfigError, MergeError, show } from '../errors.ts'
+import { type Dtype, decodeToFloat32, dtypeBytes } from '../formats/dtype.ts'
+import { openCheckpoint } from '../formats/open-file.ts'
+import { type CommonTensors, type NamedCheckpoint, requireCommonTensors } from './inspect.ts'
+import {
+  allocateSharedMemory,
+  instantiateKernel,
+  isFiniteResult,
+  type Kernel,
+  type SharedMemory,
+} from './kernel/load.ts'
+import {
+  COEFFICIENTS_AT,
+  layOutBanks,
+  POINTERS_AT,
+  padded,
+  type Stretch,
+  TILE_AT,
+  TILE_BYTES,
+  type WeightTensor,
+} from './layout.ts'
+import type { SourceReference } from './model.ts'
+
+/** The rim between source models on disk and merging. */
+
+export interface InspectedSource {
+  readonly id: string
+  readonly path: string
+  /** Everything that holds its weights, absolute. Digest these to know the model again. */
+  readonly files: readonly string[]
+  /** Of all its tensors. */
+  readonly bytes: number
+}
+
+export interface SourceInspection extends CommonTensors {
+  readonly sources: readonly InspectedSource[]
+  /** Elements of all float tensors of one source. */
+  readonly parameters: number
+}
+
+/**
+ * Reads headers only.
+ * @throws {ConfigError | FormatError} when a source cannot be read
+ * @throws {MergeError} when the sources do not have the same tensors
+ */
+export function inspectSources(references: readonly SourceReference[]): SourceInspection {
+  const opened = openSources(references)
+  try {
+    const sources = opened.sources.map(({ id, checkpoint }) => ({
+      id,
+      path: checkpoint.path,
+      files: checkpoint.files,
+      bytes: [...checkpoint.tensors.values()].reduce((sum, tensor) => sum + tensor.byteLength, 0),
+    }))
+    const parameters = opened.weights.reduce((sum, tensor) => sum + tensor.elements, 0)
+    return { sources, weights: opened.weights, others: opened.others, parameters }
+  } finally {
+    opened.close()
+  }
+}
+
+export interface OpenSources extends CommonTensors {
+  readonly sources: readonly NamedCheckpoint[]
+  readonly close: () => void
+}
+
+/** Opens the sources and checks that they fit together. */
+export function openSources(references: readonly SourceReference[]): OpenSources {
+  const sources: NamedCheckpoint[] = []
+  const close = () => {
+    for (const { checkpoint } of sources) checkpoint.close()
+  }
+  try {
+    for (const { id, path } of references) sources.push({ id, checkpoint: openCheckpoint(path) })
+    return { sources, ...requireCommonTensors(sources), close }
+  } catch (error) {
+    close()
+    throw error
+  }
+}
+
+/** The weights of all sources as float32, once per machine. Can be posted to worker threads: the memory is shared, the rest is copied. */
+export interface SharedSources {
+  /** Ids in the order of positions. */
+  readonly ids: readonly string[]
+  readonly threads: number
+  readonly banks: readonly SharedMemory[]
+  readonly tensors: readonly SharedTensor[]
+  /** Integer and boolean tensors: the same in all sources, not merged. */
+  readonly others: readonly SharedOther[]
+}
+
+export interface SharedTensor extends WeightTensor {
+  readonly stretches: readonly Stretch[]
+  /** By position of the source: position of the first source that has the very same bits in this tensor. */
+  readonly twinOf: readonly number[]
+}
+
+export interface SharedOther {
+  readonly name: string
+  readonly dtype: Dtype
+  readonly shape: readonly number[]
+  /** Little-endian, in shared memory. */
+  readonly data: Uint8Array
+}
+
+/** More threads than any machine it runs on has cores; a scratch region that nobody touches takes no physical memory. */
+const THREADS = 256
+
+export interface LoadOptions {
+  /** How many mergers may work at once, each with a thread index below this. Default 256. */
+  readonly threads?: number
+  /** Most bytes of one bank; for tests. */
+  readonly bankBytes?: number
+}
+
+/**
+ * Reads all sources into shared memory: 4 bytes per parameter and source.
+ * @throws {ConfigError | FormatError} when a source cannot be read
+ * @throws {MergeError} on tensors that differ, on NaN and infinities in a source, and when the memory cannot be had
+ */
+export function loadSharedSources(
+  references: readonly SourceReference[],
+  { threads = THREADS, bankBytes }: LoadOptions = {},
+): SharedSources {
+  const { sources, weights, others, close } = openSources(references)
+  try {
+    const layout = layOutBanks(weights, sources.length, threads, bankBytes)
+    const banks = layout.banks.map(allocateSharedMemory)
+    const kernels = banks.map(instantiateKernel)
+    const tensors = weights.map((tensor, t): SharedTensor => {
+      const stretches = layout.stretches[t]!
+      for (const [position, source] of sources.entries()) {
+        loadTensor(source, position, tensor, stretches, banks)
+        requireFinite(source, position, tensor, stretches, banks, kernels)
+      }
+      return { ...tensor, stretches, twinOf: findTwins(sources.length, stretches, banks) }
+    })
+    const kept = others.map(tensor => loadOther(sources, tensor))
+    for (const { checkpoint } of sources) checkpoint.verifyUnchanged()
+    return { ids: sources.map(({ id }) => id), threads, banks, tensors, others: kept }
+  } finally {
+    close()
+  }
+}
+
+/** Elements decoded at a time: the stored bytes pass through one small buffer. */
+const DECODED = 1 << 18
+
+function loadTensor(
+  { checkpoint }: NamedCheckpoint,
+  position: number,
+  { name, dtype }: WeightTensor,
+  stretches: readonly Stretch[],
+  banks: readonly SharedMemory[],
+): void {
+  const size = dtypeBytes(dtype)
+  let read = 0
+  for (const { bank, elements, addresses } of stretches) {
+    const target = new Float32Array(banks[bank]!.buffer, addresses[position]!, elements)
+    if (dtype === 'F32') {
+      checkpoint.readRange(name, read, new Uint8Array(target.buffer, target.byteOffset, target.byteLength))
+    } else {
+      const stored = new Uint8Array(Math.min(DECODED, elements) * size)
+      for (let at = 0; at < elements; at += DECODED) {
+        const count = Math.min(DECODED, elements - at)
+        const bytes = stored.subarray(0, count * size)
+        checkpoint.readRange(name, read + at * size, bytes)
+        decodeToFloat32(bytes, dtype, target.subarray(at, at + count))
+      }
+    }
+    read += elements * size
+  }
+}
+
+/** One times the tensor, tile by tile: the kernel reports the largest magnitude as fast as the memory can be read. */
+function requireFinite(
+  { id, checkpoint }: NamedCheckpoint,
+  position: number,
+  { name }: WeightTensor,
+  stretches: readonly Stretch[],
+  banks: readonly SharedMemory[],
+  kernels: readonly Kernel[],
+): void {
+  for (const { bank, elements, addresses } of stretches) {
+    const { buffer } = banks[bank]!
+    new Uint32Array(buffer, POINTERS_AT, 1)[0] = addresses[position]!
+    new Float32Array(buffer, COEFFICIENTS_AT, 1)[0] = 1
+    const end = padded(elements) * 4
+    for (let offset = 0; offset < end; offset += TILE_BYTES) {
+      const bytes = Math.min(TILE_BYTES, end - offset)
+      const largest = kernels[bank]!.linear(TILE_AT, POINTERS_AT, COEFFICIENTS_AT, 1, offset, bytes)
+      if (!isFiniteResult(largest)) throw notFinite(id, checkpoint.path, name)
+    }
+  }
+}
+
+function notFinite(id: string, path: string, name: string): MergeError {
+  return new MergeError(`Source ${show(id)} (${path}) has a NaN or an infinity in tensor ${show(name)}, as float32.`, {
+    hint: 'Every merge with it would be damaged: leave it out or repair it.',
+  })
+}
+
+function findTwins(sources: number, stretches: readonly Stretch[], banks: readonly SharedMemory[]): number[] {
+  const twins: number[] = []
+  for (let j = 0; j < sources; j++) {
+    const twin = twins.findIndex((earlier, i) => earlier === i && sameBits(i, j, stretches, banks))
+    twins.push(twin < 0 ? j : twin)
+  }
+  return twins
+}
+
+function sameBits(i: number, j: number, stretches: readonly Stretch[], banks: readonly SharedMemory[]): boolean {
+  return stretches.every(({ bank, elements, addresses }) => {
+    const { buffer } = banks[bank]!
+    const bytes = elements * 4
+    return (
+      Buffer.compare(new Uint8Array(buffer, addresses[i]!, bytes), new Uint8Array(buffer, addresses[j]!, bytes)) === 0
+    )
+  })
+}
+
+function loadOther(
+  sources: readonly NamedCheckpoint[],
+  { name, dtype, shape }: CommonTensors['others'][number],
+): SharedOther {
+  const [first, ...rest] = sources
+  const { byteLength } = first!.checkpoint.tensors.get(name)!
+  const data = new Uint8Array(new SharedArrayBuffer(byteLength))
+  first!.checkpoint.read(name, data)
+  for (const { id, checkpoint } of rest) {
+    if (Buffer.compare(data, checkpoint.read(name)) !== 0) throw differentOther(name, dtype, first!.id, id)
+  }
+  return { name, dtype, shape, data }
+}
+
+export function differentOther(name: string, dtype: Dtype, a: string, b: string): MergeError {
+  return new MergeError(
+    `Tensor ${show(name)} of dtype ${dtype} differs between ${show(a)} and ${show(b)}; only floats are merged, the rest must be equal.`,
+  )
+}
+
+/** Bytes of the memory that {@link loadSharedSources} would take. */
+export function sharedBytes(
+  { weights, sources }: Pick<SourceInspection, 'weights' | 'sources'>,
+  threads: number,
+): number {
+  return layOutBanks(weights, sources.length, threads).banks.reduce((sum, bytes) => sum + bytes, 0)
+}
+
+export interface FileDigest {
+  readonly path: string
+  readonly bytes: number
+  /** Hexadecimal. */
+  readonly sha256: string
+}
+
+/** SHA-256 of each file, read as a stream. */
+export async function digestFiles(paths: readonly string[]): Promise<readonly FileDigest[]> {
+  const digests: FileDigest[] = []
+  for (const path of paths) {
+    const hash = createHash('sha256')
+    let bytes = 0
+    try {
+      for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+        hash.update(chunk)
+        bytes += chunk.length
+      }
+    } catch (cause) {
+      const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error'
+      throw new ConfigError(`${path} cannot be read (${code}).`, { cause })
+    }
+    digests.push({ path, bytes, sha256: hash.digest('hex') })
+  }
+  return digests
+}

@@ -1,0 +1,284 @@
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, extname, join, resolve } from 'node:path'
+import { setImmediate as breathe } from 'node:timers/promises'
+import { ConfigError, FormatError, MergeError, show } from '../errors.ts'
+import { decodeToFloat32, dtypeBytes, encodeFloat32, isWeightDtype, type WeightDtype } from '../formats/dtype.ts'
+import type { TensorSpec } from '../formats/safetensors.ts'
+import { SafetensorsWriter, syncFolder, temporaryName } from '../formats/write-file.ts'
+import type { Recipe } from '../space/recipe.ts'
+import type { NamedCheckpoint } from './inspect.ts'
+import { allocateSharedMemory, instantiateKernel, isFiniteResult } from './kernel/load.ts'
+import { padded } from './layout.ts'
+import { notFinite } from './merge.ts'
+import type { TensorPlan } from './method.ts'
+import type { SourceReference } from './model.ts'
+import { planRecipe } from './plan.ts'
+import { differentOther, type OpenSources, openSources } from './sources.ts'
+
+/** Merged models as files, in memory that does not grow with the model. */
+
+export interface WriteOptions {
+  /** Of all merged tensors; the sources' own by default. */
+  readonly dtype?: WeightDtype
+}
+
+export interface WrittenModel {
+  /** Absolute paths, the weights first. */
+  readonly files: readonly string[]
+  /** Of all files. */
+  readonly bytes: number
+}
+
+/** Elements of one source in memory at a time: 1 MiB as float32. Long enough for the disk, short enough for the cache. */
+const CHUNK = 1 << 18
+
+/** What makes a folder with weights a model, besides the weights. Files that are not there are left out. */
+const COMPANIONS = [
+  'config.json',
+  'generation_config.json',
+  'preprocessor_config.json',
+  'processor_config.json',
+  'tokenizer.json',
+  'tokenizer.model',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.json',
+  'vocab.txt',
+  'merges.txt',
+  'chat_template.jinja',
+  'chat_template.json',
+]
+
+/** float32 magnitudes that a narrower type rounds to infinity, from the half way point past its largest finite number on. */
+const TOO_LARGE: Readonly<Partial<Record<WeightDtype, number>>> = { F16: 65_520, BF16: 2 ** 128 * (1 - 2 ** -9) }
+
+/**
+ * Merges file to file, with the kernels and the order of operations of the candidates in memory: written as float32, the weights
+ * are the very bits that were scored. Nothing appears under `out` before it is whole.
+ *
+ * @param references at least the models that the recipe names
+ * @param out a `.safetensors` file, which is replaced if it exists; or a folder, which must be new or empty
+ * @throws {ConfigError | FormatError | MergeError}
+ */
+export async function mergeToFiles(
+  recipe: Recipe,
+  references: readonly SourceReference[],
+  out: string,
+  options: WriteOptions = {},
+): Promise<WrittenModel> {
+  const opened = openSources(namedBy(recipe, references))
+  try {
+    const target = resolve(out)
+    const extension = extname(target).toLowerCase()
+    if (extension === '.safetensors') {
+      requireNoSource(target, opened.sources)
+      await writeWeights(recipe, opened, target, options)
+      return { files: [target], bytes: statSync(target).size }
+    }
+    if (extension === '.onnx') {
+      throw new ConfigError(`${show(out)}: merged models are not written as ONNX.`, {
+        hint: 'Write a .safetensors file: its tensors have the names of the initializers.',
+      })
+    }
+    return await writeFolder(recipe, opened, target, options)
+  } finally {
+    opened.close()
+  }
+}
+
+async function writeFolder(
+  recipe: Recipe,
+  opened: OpenSources,
+  target: string,
+  options: WriteOptions,
+): Promise<WrittenModel> {
+  if (existsSync(target) && (!statSync(target).isDirectory() || readdirSync(target).length > 0)) {
+    throw new ConfigError(`${target} exists and is not an empty folder.`, {
+      hint: 'Choose another place, or remove it.',
+    })
+  }
+  mkdirSync(dirname(target), { recursive: true })
+  const temporary = temporaryName(target)
+  mkdirSync(temporary)
+  try {
+    const names = ['model.safetensors']
+    await writeWeights(recipe, opened, join(temporary, 'model.safetensors'), options)
+    // The first named model is the base where the recipe has one.
+    const { path } = opened.sources[0]!.checkpoint
+    if (statSync(path).isDirectory()) names.push(...copyCompanions(path, temporary, options.dtype))
+    syncFolder(temporary)
+    renameSync(temporary, target)
+    syncFolder(dirname(target))
+    const files = names.map(name => join(target, name))
+    return { files, bytes: files.reduce((sum, file) => sum + statSync(file).size, 0) }
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
+}
+
+async function writeWeights(recipe: Recipe, opened: OpenSources, path: string, { dtype }: WriteOptions): Promise<void> {
+  const { sources, weights, others } = opened
+  const { groups, groupOf } = planRecipe(
+    recipe,
+    sources.map(({ id }) => id),
+    weights.map(({ name }) => name),
+  )
+  const plans = new Map(weights.map(({ name }) => [name, groups[groupOf(name)]!]))
+  requireEqualOthers(sources, others)
+  const specs: TensorSpec[] = [
+    ...weights.map(tensor => ({ name: tensor.name, shape: tensor.shape, dtype: dtype ?? tensor.dtype })),
+    ...others,
+  ]
+  // Readers of the Hugging Face libraries refuse a file without this entry.
+  const writer = new SafetensorsWriter(path, specs, new Map([['format', 'pt']]))
+  try {
+    const merge = createChunkMerge(sources)
+    const read = sources[0]!.checkpoint
+    for (const { name, dtype: written } of writer.layout.entries) {
+      const plan = plans.get(name)
+      if (plan === undefined) writer.append(read.read(name))
+      else if (isWeightDtype(written)) merge(name, plan, written, bytes => writer.append(bytes))
+      await breathe() // timers, signals and progress get their turn between tensors
+    }
+    for (const { checkpoint } of sources) checkpoint.verifyUnchanged()
+    writer.commit()
+  } finally {
+    writer.abort()
+  }
+}
+
+type ChunkMerge = (name: string, plan: TensorPlan, written: WeightDtype, append: (bytes: Uint8Array) => void) => void
+
+/** Merges tensors chunk by chunk in one small memory: [addresses][coefficients][result][chunk of x_1][of x_2]... */
+function createChunkMerge(sources: readonly NamedCheckpoint[]): ChunkMerge {
+  const count = sources.length
+  const coefficientsAt = padded(count) * 4
+  const resultAt = 2 * coefficientsAt
+  const chunkAt = (position: number) => resultAt + (1 + position) * CHUNK * 4
+  const memory = allocateSharedMemory(chunkAt(count))
+  const kernel = instantiateKernel(memory)
+  const addresses = new Uint32Array(memory.buffer, 0, count)
+  const coefficients = new Float32Array(memory.buffer, coefficientsAt, count)
+  const stored = new Uint8Array(CHUNK * 8)
+
+  return (name, { kernel: pass, base, terms }, written, append) => {
+    const { dtype, byteLength } = sources[0]!.checkpoint.tensors.get(name)!
+    if (!isWeightDtype(dtype)) return
+    const elements = byteLength / dtypeBytes(dtype)
+    const encoded = new Uint8Array(Math.min(CHUNK, elements) * dtypeBytes(written))
+    for (const [j, { source, coefficient }] of terms.entries()) {
+      addresses[j] = chunkAt(source)
+      coefficients[j] = coefficient
+    }
+    const needed = new Set([...terms.map(({ source }) => source), ...(base === undefined ? [] : [base])])
+    for (let at = 0; at < elements; at += CHUNK) {
+      const length = Math.min(CHUNK, elements - at)
+      const bytes = stored.subarray(0, length * dtypeBytes(dtype))
+      for (const source of needed) {
+        sources[source]!.checkpoint.readRange(name, at * dtypeBytes(dtype), bytes)
+        decodeToFloat32(bytes, dtype, new Float32Array(memory.buffer, chunkAt(source), length))
+        // The block that is computed beyond the end must not see what an earlier tensor left there.
+        new Float32Array(memory.buffer, chunkAt(source), padded(length)).fill(0, length)
+      }
+      const end = padded(length) * 4
+      const largest =
+        pass === 'linear'
+          ? kernel.linear(resultAt, 0, coefficientsAt, terms.length, 0, end)
+          : kernel.taskArithmetic(resultAt, chunkAt(base!), 0, coefficientsAt, terms.length, 0, end)
+      if (!isFiniteResult(largest)) throw notFinite(name)
+      requireFits(name, largest, written)
+      const chunk = encoded.subarray(0, length * dtypeBytes(written))
+      encodeFloat32(new Float32Array(memory.buffer, resultAt, length), written, chunk)
+      append(chunk)
+    }
+  }
+}
+
+function requireFits(name: string, largestBits: number, dtype: WeightDtype): void {
+  const limit = TOO_LARGE[dtype]
+  const largest = new Float32Array(Uint32Array.of(largestBits).buffer)[0]!
+  if (limit !== undefined && largest >= limit) {
+    throw new MergeError(
+      `Tensor ${show(name)} has a merged value of magnitude ${largest}, which is an infinity as ${dtype}.`,
+      {
+        hint: 'Write it as F32, or merge with smaller coefficients.',
+      },
+    )
+  }
+}
+
+function requireEqualOthers(sources: readonly NamedCheckpoint[], others: OpenSources['others']): void {
+  const [first, ...rest] = sources
+  for (const { name, dtype } of others) {
+    const bytes = first!.checkpoint.read(name)
+    for (const { id, checkpoint } of rest) {
+      if (Buffer.compare(bytes, checkpoint.read(name)) !== 0) throw differentOther(name, dtype, first!.id, id)
+    }
+  }
+}
+
+/** The references that the recipe needs, the base first. What is missing is reported when the recipe is planned. */
+function namedBy(recipe: Recipe, references: readonly SourceReference[]): readonly SourceReference[] {
+  const ids = recipe.base === undefined ? recipe.sources : [recipe.base, ...recipe.sources]
+  return ids.map(id => {
+    const reference = references.find(candidate => candidate.id === id)
+    if (reference !== undefined) return reference
+    const known = references.map(({ id: other }) => show(other)).join(', ')
+    throw new ConfigError(`The recipe names the source ${show(id)}, which is not among ${known}.`)
+  })
+}
+
+function requireNoSource(target: string, sources: readonly NamedCheckpoint[]): void {
+  if (!existsSync(target)) return
+  const real = realpathSync(target)
+  for (const { id, checkpoint } of sources) {
+    if (checkpoint.files.some(file => realpathSync(file) === real)) {
+      throw new ConfigError(`${target} is a file of the source ${show(id)}, and would be overwritten.`, {
+        hint: 'Choose another place.',
+      })
+    }
+  }
+}
+
+function copyCompanions(from: string, to: string, dtype: WeightDtype | undefined): string[] {
+  const copied = COMPANIONS.filter(name => statSync(join(from, name), { throwIfNoEntry: false })?.isFile())
+  for (const name of copied) {
+    if (name === 'config.json' && dtype !== undefined) writeConfig(join(from, name), join(to, name), dtype)
+    else copyFileSync(join(from, name), join(to, name))
+  }
+  return copied
+}
+
+const TORCH_NAMES: Readonly<Record<WeightDtype, string>> = {
+  F64: 'float64',
+  F32: 'float32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+}
+
+/** A config says which type its weights have; a stale word would make loaders convert them back. */
+function writeConfig(from: string, to: string, dtype: WeightDtype): void {
+  let config: unknown
+  try {
+    config = JSON.parse(readFileSync(from, 'utf8'))
+  } catch (cause) {
+    throw new FormatError(`${from} is not valid JSON.`, { cause })
+  }
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw new FormatError(`${from} must be a JSON object.`)
+  }
+  const key = 'dtype' in config && !('torch_dtype' in config) ? 'dtype' : 'torch_dtype'
+  writeFileSync(to, `${JSON.stringify({ ...config, [key]: TORCH_NAMES[dtype] }, undefined, 2)}\n`)
+}
