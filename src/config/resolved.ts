@@ -69,6 +69,16 @@ export function resolvedConfigJson(config: ResolvedConfig): JsonValue {
   return JSON.parse(JSON.stringify(config)) as JsonValue
 }
 
+/** Options are trees of any depth, and checking them is recursive: `undefined` where the stack did not suffice. */
+function parseBounded(json: unknown): ReturnType<typeof resolvedSchema.safeParse> | undefined {
+  try {
+    return resolvedSchema.safeParse(json)
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
+}
+
 /**
  * A resolved config from a manifest, which may be foreign: every part is checked as strictly as a config file.
  * @throws {ConfigError}
@@ -79,7 +89,8 @@ export function parseResolvedConfig(json: unknown): ResolvedConfig {
       hint: 'The run was written by another version, or its manifest was changed.',
     })
   }
-  const result = resolvedSchema.safeParse(json)
+  const result = parseBounded(json)
+  if (!result) return refuse(['it is nested too deeply'])
   if (!result.success) {
     const problems = describeIssues(result.error.issues, json, z.toJSONSchema(resolvedSchema, { io: 'input' }))
     return refuse(problems.map(({ path, message }) => `${path.join('.')}: ${message}`))

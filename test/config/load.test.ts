@@ -281,6 +281,10 @@ describe('parseResolvedConfig', () => {
     [{ ...json, evaluator: { kind: 'x', id: 'x', options: {} } }, 'evaluator.kind: unknown evaluator kind "x"'],
     [{ ...json, evaluator: { kind: 'onnx', id: 'x', options: {} } }, 'evaluator.options: not valid for this kind'],
     [null, 'expected a map of keys, got null'],
+    [
+      { ...json, strategy: { kind: 'cma-es', options: JSON.parse(`${'['.repeat(5e4)}${']'.repeat(5e4)}`) } },
+      'nested too deeply',
+    ],
   ])('refuses foreign data (%#)', (foreign, message) => {
     expect(messageOf(() => parseResolvedConfig(foreign))).toContain(message)
     expect(messageOf(() => parseResolvedConfig(foreign))).toMatch(/^The run's recorded config is not valid:\n {2}/)
