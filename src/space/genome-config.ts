@@ -4,9 +4,10 @@ import { SEARCHABLE_METHODS, searchableMethod, UNAVAILABLE_METHODS } from './sea
 
 /**
  * The `genome:` section without its models: what is searched, in the words of mergekit-evolve and some more. A section that
- * mergekit-evolve accepts spans the same family of merges here, with three differences: a weight that may not be negative ends at 0
+ * mergekit-evolve accepts spans the same family of merges here, with four differences: a weight that may not be negative ends at 0
  * (there its sign is dropped, so every merge appears in many mirror images), the last layer group may be shorter, and the base among
- * the models of a task-vector method gets no gene (it has no effect).
+ * the models of a task-vector method gets no gene (it has no effect), and with `smooth` the tensors after the layers go with the last
+ * control point (there with the first).
  */
 
 const AVAILABLE = SEARCHABLE_METHODS.map(method => method.name)
