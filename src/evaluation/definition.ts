@@ -1,6 +1,6 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { JsonValue } from '../candidate.ts'
-import { ConfigError, nearest, show } from '../errors.ts'
+import { ConfigError, show } from '../errors.ts'
 import type { Evaluator } from './evaluator.ts'
 
 /** One kind of evaluator: what `registry.ts` lists. Adding a kind is adding one of these. */
@@ -42,32 +42,16 @@ export function evaluatorKind<Options>(definition: EvaluatorDefinition<Options>)
   }
 }
 
-/** @throws {ConfigError} with one line per issue: where, which member, what is wrong. */
+/**
+ * For callers of the API. Config files are checked by `config/load.ts` with the same schemas, which also knows lines and columns.
+ * @throws {ConfigError} with one line per issue: where, which member, what is wrong
+ */
 export function parseOptions<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const known = memberNames(schema)
-  const lines = result.error.issues.map(issue => {
-    const at = issue.path.length === 0 ? '' : `${issue.path.map(String).join('.')}: `
-    if (issue.code !== 'unrecognized_keys') return `${where}: ${at}${issue.message}`
-    const near = issue.keys.map(key => nearest(key, known)).find(name => name !== undefined)
-    const guess = near === undefined ? '' : ` Did you mean ${show(near)}?`
-    return `${where}: ${at}unknown member ${issue.keys.map(key => show(key)).join(', ')}.${guess}`
+  const lines = result.error.issues.map(({ path, message }) => {
+    const at = path.length === 0 ? '' : `${path.map(String).join('.')}: `
+    return `${where}: ${at}${message}`
   })
   throw new ConfigError(lines.join('\n'))
-}
-
-/** Every member name that occurs anywhere in a schema. */
-function memberNames(schema: z.ZodType): ReadonlySet<string> {
-  const names = new Set<string>()
-  const visit = (node: unknown): void => {
-    if (typeof node !== 'object' || node === null) return
-    for (const [key, value] of Object.entries(node)) {
-      if (key === 'properties' && typeof value === 'object' && value !== null)
-        for (const name of Object.keys(value)) names.add(name)
-      visit(value)
-    }
-  }
-  visit(z.toJSONSchema(schema, { unrepresentable: 'any' }))
-  return names
 }

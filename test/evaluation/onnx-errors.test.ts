@@ -31,7 +31,7 @@ async function problem(change: Record<string, unknown>): Promise<string> {
 
 describe('options that are refused before any file is read', () => {
   const cases: readonly (readonly [what: string, change: Record<string, unknown>, message: string])[] = [
-    ['an unknown member', { batchsize: 3 }, 'small.yaml: unknown member "batchsize". Did you mean "batch_size"?'],
+    ['an unknown member', { batchsize: 3 }, 'small.yaml: Unrecognized key: "batchsize"'],
     ['a batch of nothing', { batch_size: 0 }, 'small.yaml: batch_size: Too small: expected number to be >=1'],
     [
       'an input from two places',
