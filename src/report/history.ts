@@ -11,8 +11,16 @@ export interface HistoryPoint {
   readonly best: number | undefined
 }
 
-/** Exact hypervolume costs exponentially in m: beyond three objectives it is taken at this many points of the curve only. */
-const VOLUMES_OF_MANY_OBJECTIVES = 100
+/**
+ * Beyond three objectives one exact hypervolume of n points takes about n²/2 microseconds, so the curve has as many as fit into two
+ * seconds, at least a few and at most a hundred.
+ */
+function volumesToTake(trials: readonly Trial[], objectives: readonly Objective[]): number {
+  if (objectives.length <= 3) return trials.length
+  const archive = createParetoArchive(objectives)
+  for (const trial of trials) archive.add(trial)
+  return Math.min(100, Math.max(4, Math.round(4e6 / archive.size ** 2)))
+}
 
 /** @param trials in the order they were told. One point each. */
 export function historyOf(
@@ -21,7 +29,7 @@ export function historyOf(
   scalarization: Scalarization,
 ): HistoryPoint[] {
   const archive = createParetoArchive(objectives)
-  const stride = objectives.length <= 3 ? 1 : Math.ceil(trials.length / VOLUMES_OF_MANY_OBJECTIVES)
+  const stride = Math.ceil(trials.length / volumesToTake(trials, objectives))
   let best: number | undefined
   let volume = 0
   let stale = false

@@ -40,7 +40,7 @@ export function labelOf(facts: Pick<RunFacts, 'baselines'>, baseline: string): s
     case 'random':
       return 'random search'
     default:
-      return label
+      return `“${label}”`
   }
 }
 

@@ -1,9 +1,13 @@
 import type { RunFacts } from './facts.ts'
 import { formatDuration, formatNumber, numberFormat, plural } from './format.ts'
 import { printable, wrap } from './plain-text.ts'
+import { renderPlot } from './plot.ts'
 import { type Cell, type Column, formatTable, unpainted } from './table.ts'
 import { meanOf, objectiveColumn, type TextOptions, tableOptions, valuesOf } from './text-parts.ts'
 import { renderWinner } from './text-winner.ts'
+
+const PLOT_HEIGHT = 14
+const WIDEST_PLOT = 100
 
 /** `amalgam show <run>`. */
 export function renderRun(facts: RunFacts, options: TextOptions): string {
@@ -35,11 +39,13 @@ export function renderFront(facts: RunFacts, options: TextOptions): string {
     return cells.map((text): Cell => (won ? { text, style: 'bold' } : text))
   })
   const about = `${plural(front.length, 'candidate')} that no other dominates, on the search split.`
+  const plot = renderPlot(facts, { ...options, width: Math.min(options.width, WIDEST_PLOT), height: PLOT_HEIGHT })
   return [
     ...heading(facts, options),
     '',
     ...wrap(winner === undefined ? about : `${about} * is the winner.`, options.width),
     '',
+    ...(plot === '' ? [] : [plot, '']),
     formatTable(columns, rows, tableOptions(options)),
   ].join('\n')
 }

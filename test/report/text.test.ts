@@ -17,6 +17,7 @@ describe('renderFront', () => {
   it('has a row per candidate of the front and marks the winner', () => {
     const text = renderFront(facts, { width: 80 })
     expect(text).toContain('Run digits-1')
+    expect(text).toContain('★ winner')
     expect(text).toMatch(/candidate\s+low ↑\s+high ↑\s+mean/)
     for (const { id } of facts.front) expect(text).toMatch(new RegExp(`^[ *]*${id}\\s`, 'm'))
     expect(text).toMatch(new RegExp(`^\\s*\\* ${facts.winner!.candidate.id} `, 'm'))
@@ -68,8 +69,9 @@ describe('every text', () => {
   })
 
   it('says the same without colour: painting adds nothing but escapes', () => {
-    const paint: Paint = (style, text) => `<${style}>${text}</${style}>`
-    const strip = (text: string): string => text.replaceAll(/<\/?[a-z]+>/g, '').replaceAll(/ +$/gm, '')
+    const paint: Paint = (_style, text) => `\u001b[36m${text}\u001b[39m`
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: taking the paint off again.
+    const strip = (text: string): string => text.replaceAll(/\u001b\[\d+m/g, '').replaceAll(/ +$/gm, '')
     expect(strip(renderRun(facts, { width: 100, paint }))).toBe(renderRun(facts, { width: 100 }))
   })
 })
