@@ -3,6 +3,12 @@ import type { StopReason } from '../candidate.ts'
 import { decodeFloat64, encodeFloat64 } from '../numerics/float-codec.ts'
 import type { CmaEsRun } from './cma-es-run.ts'
 
+/** What the criteria look at. */
+export type Distribution = Pick<
+  CmaEsRun,
+  'constants' | 'mean' | 'sigma' | 'sigma0' | 'generation' | 'deviation' | 'pathStep' | 'axis' | 'axisRange'
+>
+
 /**
  * When one CMA-ES run has nothing more to give: the criteria of N. Hansen, "Benchmarking a BI-population CMA-ES on the BBOB-2009
  * function testbed" (GECCO 2009 workshop), section 2.2, and of pycma, under pycma's names.
@@ -51,7 +57,7 @@ export class CmaEsStop {
   #restingMean: Float64Array
   #restingSince = 0
 
-  constructor(run: CmaEsRun, tolerances: StopTolerances, maxGenerations: number | undefined) {
+  constructor(run: Distribution, tolerances: StopTolerances, maxGenerations: number | undefined) {
     const { dimension: n, populationSize: lambda } = run.constants
     this.#tolerances = tolerances
     const usual = Math.floor(100 + (150 * (n + 3) ** 2) / Math.sqrt(lambda))
@@ -68,7 +74,7 @@ export class CmaEsStop {
    * @param losses shape (λ,), ascending, `Infinity` for failed candidates, at least the first finite.
    * @returns the first criterion that holds, if any.
    */
-  observe(run: CmaEsRun, losses: readonly number[]): StopReason | undefined {
+  observe(run: Distribution, losses: readonly number[]): StopReason | undefined {
     const best = losses[0]!
     this.#recent.push(best)
     if (this.#recent.length > this.#recentLength) this.#recent.shift()
@@ -88,7 +94,7 @@ export class CmaEsStop {
     return this.#firstOf(run, losses)
   }
 
-  #firstOf(run: CmaEsRun, losses: readonly number[]): StopReason | undefined {
+  #firstOf(run: Distribution, losses: readonly number[]): StopReason | undefined {
     const { dimension: n, populationSize: lambda } = run.constants
     const { tolx, tolfun, tolfunhist, tolflatfitness } = this.#tolerances
     const stop = (criterion: string, detail: string): StopReason => ({ criterion, detail })
@@ -145,7 +151,7 @@ export class CmaEsStop {
 
   static restore(
     state: StopState,
-    run: CmaEsRun,
+    run: Distribution,
     tolerances: StopTolerances,
     maxGenerations: number | undefined,
   ): CmaEsStop {

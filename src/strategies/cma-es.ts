@@ -309,6 +309,7 @@ class CmaEs implements Strategy {
     }
     const d = this.#context.domain.genes.length
     const plan = nextRun(restarts, this.#restarts, this.#runEvaluations, this.#basePopulation(), d, this.#rng)
+    // A uniform start, not the declared one again: equal on plateaus, and it finds other basins.
     const start = Float64Array.from({ length: d }, () => fromUnitInterval(this.#rng.uniform()))
     this.#run = this.#startRun(plan, start)
     this.#stop = new CmaEsStop(this.#run, this.#options, plan.maxGenerations)
