@@ -35,9 +35,14 @@ export interface LaunchOptions {
   /** Default 10 s. */
   readonly graceMs?: number | undefined
   readonly onProgress?: (progress: SearchProgress) => void
-  /** A sentence worth a line: a worker host that ended, the start of the final scoring. */
+  /** While baselines, the front and the winner are scored: jobs done and jobs known to be needed so far. */
+  readonly onScoring?: (done: number, total: number) => void
+  /** A sentence worth a line: a worker host that ended. */
   readonly onMessage?: (message: string) => void
 }
+
+/** After an abort, how long what is running may take to be recorded. */
+const GRACE_MS = 10_000
 
 export interface Outcome {
   readonly folder: string
@@ -158,14 +163,13 @@ async function conduct(
       mode: config.mode,
       pending,
       toJob,
-      graceMs: options.graceMs ?? 10_000,
+      graceMs: options.graceMs ?? GRACE_MS,
       onProgress: options.onProgress,
     },
     options.signal,
   )
   if (stop.criterion === 'interrupted') return outcome(stop, true)
   if (archive.size === 0) return outcome(stop, false)
-  options.onMessage?.('scoring baselines, the front and the winner')
   const finished = await finalize(
     {
       run,
@@ -178,6 +182,8 @@ async function conduct(
       randomSearch: config.baselines.randomSearch
         ? { strategy: randomStrategy(config, space, objectives, config.budget), budget: run.budget }
         : undefined,
+      graceMs: options.graceMs ?? GRACE_MS,
+      onProgress: options.onScoring,
     },
     options.signal,
   )

@@ -1,9 +1,12 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { EXIT, type ExitCode } from '../errors.ts'
 import type { LaunchOptions, Outcome } from '../launch.ts'
 import { collectFacts } from '../report/facts.ts'
 import { frontJson } from '../report/json.ts'
 import { renderRun } from '../report/text.ts'
 import { writeReport } from '../report/write.ts'
+import { RUN_FILE } from '../runs/run-folder.ts'
 import { withRun } from './open-run.ts'
 import { print, printJson, say, textOptions } from './output.ts'
 import { createProgress } from './progress.ts'
@@ -13,23 +16,32 @@ export interface ConductFlags {
   readonly progress?: boolean
 }
 
+export interface Conducted {
+  readonly folder: string
+  /** What to type after `amalgam resume`. */
+  readonly name: string
+  /** Evaluations done in earlier sessions. */
+  readonly done?: number
+  readonly flags: ConductFlags
+}
+
 /**
  * What `search` and `resume` share: progress, signals, the front and the report at the end, the exit code.
  * The first Ctrl-C stops asking and saves what is running; the second stops at once. Either way the run can be resumed.
  */
 export async function conductRun(
   launch: (options: LaunchOptions) => Promise<Outcome>,
-  folder: string,
-  shownName: string,
-  flags: ConductFlags,
+  { folder, name, done = 0, flags }: Conducted,
 ): Promise<void> {
   const controller = new AbortController()
-  const progress = createProgress(process.stderr, { enabled: flags.progress !== false })
+  const enabled = flags.progress !== false
+  let progress = createProgress(process.stderr, { enabled, done })
+  let scoring = false
   let code: number | undefined
   const stop = (exitCode: ExitCode) => (): void => {
     if (code !== undefined) {
       progress.stop()
-      say(resumeLine(shownName))
+      say(resumeLine(folder, name))
       process.exit(exitCode) // the worker host notices that its coordinator is gone and ends itself
     }
     code = exitCode
@@ -44,11 +56,20 @@ export async function conductRun(
     const outcome = await launch({
       signal: controller.signal,
       onProgress: update => progress.update(update),
+      onScoring: (scored, total) => {
+        if (!scoring) {
+          scoring = true
+          progress.stop()
+          progress = createProgress(process.stderr, { enabled })
+          progress.print('scoring baselines, the front and the winner')
+        }
+        progress.update({ done: scored, total, failed: 0 })
+      },
       onMessage: message => progress.print(message),
     })
     progress.stop()
     if (outcome.interrupted) {
-      say(resumeLine(shownName))
+      say(resumeLine(folder, name))
       process.exitCode = code ?? EXIT.interrupted
       return
     }
@@ -70,6 +91,8 @@ export async function conductRun(
   }
 }
 
-function resumeLine(name: string): string {
+function resumeLine(folder: string, name: string): string {
+  if (!existsSync(join(folder, RUN_FILE)))
+    return 'Interrupted before the run began: nothing was scored, nothing to resume.'
   return `Interrupted; everything scored so far is saved. Resume: amalgam resume ${name}`
 }

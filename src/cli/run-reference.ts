@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { ConfigError, nearest, RunStoreError, show } from '../errors.ts'
+import { RUN_FILE } from '../runs/run-folder.ts'
 import type { RunReader } from '../runs/run-store.ts'
 
 /** Where runs live unless `--run` says otherwise, relative to the working directory. */
 export const RUNS_FOLDER = 'runs'
-const RUN_FILE = 'run.sqlite'
 
 /**
  * A run's folder from what a person types: a folder, a name under `runs/`, or `latest`.

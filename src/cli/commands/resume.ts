@@ -19,10 +19,10 @@ export async function resumeCommand(name: string, flags: ResumeFlags): Promise<v
   say(
     `Run ${name}: ${told} of ${budget} evaluations done${asked > told ? `, ${asked - told} under way when it stopped` : ''}`,
   )
-  await conductRun(
-    options => continueRun(folder, flags.budget, { ...options, workers: flags.workers }),
+  await conductRun(options => continueRun(folder, flags.budget, { ...options, workers: flags.workers }), {
     folder,
     name,
+    done: told,
     flags,
-  )
+  })
 }

@@ -37,9 +37,7 @@ export async function searchCommand(file: string, flags: SearchFlags): Promise<v
       )
       return startRun(config, folder, options)
     },
-    folder,
-    name,
-    flags,
+    { folder, name, flags },
   )
 }
 
