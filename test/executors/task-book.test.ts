@@ -6,8 +6,8 @@ import { jobWith } from './support.ts'
 
 const scored: Evaluation = { status: 'scored', values: [1], timing: { totalMs: 1, mergeMs: 0, inferenceMs: 0 } }
 
-function died(signal: NodeJS.Signals | null, output = ''): HostEnd {
-  return { type: 'died', death: { code: signal === null ? 134 : null, signal }, output }
+function died(signal: NodeJS.Signals | null, output = '', outOfMemory = false): HostEnd {
+  return { type: 'died', death: { code: signal === null ? 134 : null, signal, outOfMemory }, output }
 }
 
 class Scene {
@@ -98,9 +98,9 @@ describe('TaskBook', () => {
     expect(scene.book.size).toBe(0)
   })
 
-  test('five kills from outside while alone convict, four do not', () => {
+  test('twenty-five kills from outside while alone convict, twenty-four do not', () => {
     const scene = new Scene(1, 2)
-    for (let life = 0; life < 5; life++) {
+    for (let life = 0; life < 25; life++) {
       scene.send()
       scene.start(0)
       scene.book.hostEnded(died('SIGKILL'))
@@ -111,6 +111,23 @@ describe('TaskBook', () => {
     scene.book.hostEnded(died('SIGKILL'))
     expect(scene.answer(0)).toMatchObject({ kind: 'crashed' })
     expect(scene.send()).toEqual([1])
+  })
+
+  test('killed by the kernel for its memory: convicted like one that crashes, each time alone in a fresh process', () => {
+    const scene = new Scene(1, 2)
+    scene.send()
+    for (let life = 0; life < 3; life++) {
+      expect(scene.answer(0)).toBeUndefined()
+      if (life > 0) expect(scene.book.next(1)).toMatchObject({ type: 'fresh-host' })
+      if (life > 0) expect(scene.send()).toEqual([0])
+      scene.start(0)
+      scene.book.hostEnded(died('SIGKILL', '', true))
+    }
+    expect(scene.answer(0)).toMatchObject({
+      kind: 'memory',
+      reason:
+        'Its process ended 2 times while nothing else ran in it, last with SIGKILL by the kernel, because memory was full.',
+    })
   })
 
   test('a death before any start was heard of makes the first ones suspect: a crash at once cannot repeat for ever', () => {
@@ -164,8 +181,8 @@ describe('TaskBook', () => {
     const world = fc.record({
       workers: fc.integer({ min: 1, max: 3 }),
       kinds: fc.array(kinds, { minLength: 1, maxLength: 12 }),
-      // Before which steps an operator kills the host, never five times in a row.
-      kills: fc.array(fc.integer({ min: 0, max: 60 }), { maxLength: 4 }),
+      // Before which steps an operator kills the host.
+      kills: fc.array(fc.integer({ min: 0, max: 60 }), { maxLength: 20 }),
       pick: fc.infiniteStream(fc.nat()),
     })
     fc.assert(

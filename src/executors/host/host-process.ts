@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { compiledPath } from './compiled.ts'
+import { countOomKills } from './oom-kills.ts'
 import type { HostCommand, HostReport } from './protocol.ts'
 import type { HostDeath } from './task-book.ts'
 
@@ -19,6 +20,8 @@ export class HostProcess {
   #ended = false
   readonly ended: Promise<HostDeath>
 
+  readonly #oomKills = countOomKills()
+
   /** `onReport` is never called after `ended` has resolved; every report the host managed to send comes before that. */
   constructor(onReport: (report: HostReport) => void) {
     this.#child = fork(compiledPath('host-main.js'), [], {
@@ -35,22 +38,23 @@ export class HostProcess {
       if (!this.#ended) onReport(report)
     })
     this.ended = new Promise(resolve => {
-      const end = (death: HostDeath): void => {
+      const end = (code: number | null, signal: NodeJS.Signals | null): void => {
         if (this.#ended) return
         this.#ended = true
         this.#child.stdout?.destroy()
         this.#child.stderr?.destroy()
         if (this.#child.connected) this.#child.disconnect()
-        resolve(death)
+        const outOfMemory = signal === 'SIGKILL' && (countOomKills() ?? 0) > (this.#oomKills ?? 0)
+        resolve({ code, signal, outOfMemory })
       }
       this.#child.on('error', () => {
-        if (this.#child.pid === undefined) end({ code: null, signal: null }) // it could not even be started
+        if (this.#child.pid === undefined) end(null, null) // it could not even be started
       })
       this.#child.on('exit', (code, signal) => {
         this.kill() // the rest of its group
-        setTimeout(end, DRAIN_MS, { code, signal }).unref()
+        setTimeout(end, DRAIN_MS, code, signal).unref()
       })
-      this.#child.on('close', (code, signal) => end({ code, signal }))
+      this.#child.on('close', end)
     })
   }
 

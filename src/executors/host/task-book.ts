@@ -12,8 +12,11 @@ import type { ThreadDeath } from './protocol.ts'
 
 /** Deaths while alone that convict a task, where the process or thread died by its own doing. */
 const OWN_DEATHS = 2
-/** The same for signals that come from outside (an operator, the kernel out of memory): those also hit the innocent. */
-const OUTSIDE_DEATHS = 5
+/**
+ * The same for signals that come from outside, as an operator sends them: those hit the innocent, and the longer a candidate runs
+ * the more often. There is a limit only because a candidate may send one to itself.
+ */
+const OUTSIDE_DEATHS = 25
 /** Jobs in the host per thread: one running, one waiting, so that a thread need not wait while the coordinator thinks. */
 const SENT_PER_WORKER = 2
 const OUTSIDE_SIGNALS: ReadonlySet<string> = new Set(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'])
@@ -40,6 +43,8 @@ export interface Task {
 export interface HostDeath {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
+  /** The kernel killed it, or another process at that time, because memory was full. */
+  readonly outOfMemory: boolean
 }
 
 /** Why a host is gone: by itself, or killed for a reason that is known. */
@@ -182,6 +187,7 @@ export class TaskBook {
   // A suspect in the host is alone there: see `next`.
 
   #blameForDeath(task: Task, death: HostDeath, output: string): void {
+    if (death.outOfMemory) task.needsFreshHost = true
     if (!task.suspect) {
       this.#suspect(task)
       return
@@ -191,11 +197,15 @@ export class TaskBook {
     const times = task.ownDeaths + task.outsideDeaths
     if (task.ownDeaths < OWN_DEATHS && task.outsideDeaths < OUTSIDE_DEATHS) return
     const reason = `Its process ended ${times} times while nothing else ran in it, last with ${describeDeath(death)}.`
-    this.fail(task, 'crashed', output === '' ? reason : `${reason} Last output: ${oneLine(output.slice(-1000), 300)}`)
+    this.fail(
+      task,
+      death.outOfMemory ? 'memory' : 'crashed',
+      output === '' ? reason : `${reason} Last output: ${oneLine(output.slice(-1000), 300)}`,
+    )
   }
 
   #blameForMemory(task: Task, reason: string): void {
-    if (task.needsFreshHost) {
+    if (task.suspect && task.needsFreshHost) {
       this.fail(task, 'memory', `Alone in a fresh process: ${reason}`)
       return
     }
@@ -215,9 +225,10 @@ export class TaskBook {
 
 /** A signal that a process does not raise by its own doing. */
 export function isFromOutside(death: HostDeath): boolean {
-  return death.signal !== null && OUTSIDE_SIGNALS.has(death.signal)
+  return death.signal !== null && OUTSIDE_SIGNALS.has(death.signal) && !death.outOfMemory
 }
 
 export function describeDeath(death: HostDeath): string {
+  if (death.outOfMemory) return 'SIGKILL by the kernel, because memory was full'
   return death.signal !== null ? `signal ${death.signal}` : `exit code ${death.code ?? 'unknown'}`
 }
