@@ -53,7 +53,7 @@ function methodParameters(method: MergeMethod, given: Recipe['parameters']): Rec
     const value = given[parameter.name] ?? parameter.default
     if (typeof value !== parameter.kind || (typeof value === 'number' && !Number.isFinite(value))) {
       throw new ConfigError(
-        `The parameter ${parameter.name} of ${method.name} must be a ${parameter.kind === 'number' ? 'finite number' : parameter.kind}, not ${show(value)}.`,
+        `The parameter ${parameter.name} of ${method.name} must be a ${parameter.kind === 'number' ? 'finite number' : parameter.kind}, not ${typeof value === 'number' ? value : show(value)}.`,
       )
     }
     values[parameter.name] = value as number | boolean // its kind was checked above

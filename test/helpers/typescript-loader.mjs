@@ -1,10 +1,10 @@
-// `node --import <this file>` runs the project's TypeScript in a child process; Node 20 cannot do that by itself.
+// `node --import <this file>` runs the project's TypeScript in a child process or worker; Node 20 cannot do that by itself.
 import { readFileSync } from 'node:fs'
 import { register } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { isMainThread } from 'node:worker_threads'
 
-if (isMainThread) register(import.meta.url)
+// Node loads the file a second time, for the hook below, in a thread of its own.
+if (!import.meta.url.endsWith('?hook')) register(`${import.meta.url}?hook`)
 
 let typescript
 
