@@ -87,6 +87,45 @@ describe('the onnx evaluator', () => {
     await Promise.all([a.close(), b.close()])
   })
 
+  it('scales first, then shifts', async () => {
+    const moved = rows(80, 2).map(row => ({ ...row, features: row.features.map(value => value * 0.5 - 3) }))
+    await writeFile(join(folder, 'moved.csv'), csv(moved))
+    const objectives = [{ task: 'low', metric: 'negative_log_likelihood' }]
+    const computed = await make({ objectives, inputs: { pixels: { columns: 'p*', scale: 0.5, offset: -3 } } })
+    const written = await make({
+      objectives,
+      inputs: { pixels: { columns: 'p*' } },
+      tasks: [{ ...LOW, data: 'moved.csv' }],
+    })
+    const [a, b] = [await computed.open(), await written.open()]
+    expect((await a.score(randomModel(3), 'search')).exampleScores).toEqual(
+      (await b.score(randomModel(3), 'search')).exampleScores,
+    )
+    await Promise.all([a.close(), b.close()])
+  })
+
+  it('has a digest of contents: the same elsewhere, another when a byte or an option changes', async () => {
+    const { digest, inputs } = await make()
+    expect(digest).toMatch(/^[0-9a-f]{64}$/)
+    expect(Object.keys(inputs)).toEqual([join(folder, 'low.csv'), join(folder, 'network.onnx')])
+
+    const elsewhere = await mkdtemp(join(folder, 'elsewhere-'))
+    const moved = evaluatorReference(await writeSmallEvaluator(elsewhere), elsewhere, 'small.yaml')
+    expect((await createEvaluator(moved)).digest).toBe(digest)
+    const renamed = evaluatorReference(
+      { ...(await writeSmallEvaluator(elsewhere)), id: 'other' },
+      elsewhere,
+      'small.yaml',
+    )
+    expect((await createEvaluator(renamed)).digest).toBe(digest)
+
+    expect((await make({ batch_size: 8 })).digest).not.toBe(digest)
+    await writeSmallEvaluator(elsewhere, { data: csv(rows(80, 2)).replace(/\d+/, '5') })
+    expect((await createEvaluator(moved)).digest).not.toBe(digest)
+    await writeSmallEvaluator(elsewhere, { graph: mlpGraph(randomModel(2)) })
+    expect((await createEvaluator(moved)).digest).not.toBe(digest)
+  })
+
   it('says which way of giving weights it uses', async () => {
     const session = await (await make()).open()
     expect(session).toBeInstanceOf(OnnxSession)

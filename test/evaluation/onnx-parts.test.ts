@@ -5,6 +5,7 @@ import { expectedWeights, matchWeights } from '../../src/evaluation/onnx/match.t
 import { accuracy, mean, negativeLogLikelihood } from '../../src/evaluation/onnx/metrics.ts'
 import { matches } from '../../src/evaluation/onnx/pattern.ts'
 import { splitByRule } from '../../src/evaluation/onnx/split.ts'
+import { chooseWeightsMode } from '../../src/evaluation/onnx/weights-mode.ts'
 import { parseOnnxModel } from '../../src/formats/onnx.ts'
 import { buildOnnxModel, type OnnxInitializerSpec } from '../../src/formats/onnx-build.ts'
 import { thrownBy } from '../helpers/thrown.ts'
@@ -240,5 +241,21 @@ describe('matching weights', () => {
     expect(thrownBy(() => expectedWeights(initializers(floats('scale')), NONE, 'g.onnx'))).toBe(
       'EvaluatorError: g.onnx has no float32 weights that could be replaced.',
     )
+  })
+})
+
+describe('the choice between the two ways of giving weights', () => {
+  it.each([
+    [10, 20, true, 'inputs', 'Faster: about 10.0 ms as inputs, 20.0 ms as initializers per candidate.'],
+    [20, 10, true, 'initializers', 'Faster: about 20.0 ms as inputs, 10.0 ms as initializers per candidate.'],
+    [
+      20,
+      10,
+      false,
+      'inputs',
+      'Slower (about 20.0 ms as inputs, 10.0 ms as initializers per candidate), but the two ways differ in the last bits: set "weights: initializers" to take the faster in every worker.',
+    ],
+  ])('with %d and %d ms and equal bits %s is %s', (inputsMs, initializersMs, isEqual, weights, reason) => {
+    expect(chooseWeightsMode({ inputsMs, initializersMs, isEqual })).toEqual({ weights, reason })
   })
 })

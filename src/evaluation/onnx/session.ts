@@ -7,18 +7,11 @@ import type { Elements, ExampleSet } from './examples.ts'
 import { expectedWeights, matchWeights } from './match.ts'
 import { mean } from './metrics.ts'
 import type { OnnxPlan } from './plan.ts'
+import { chooseWeightsMode, type OnnxDiagnostics } from './weights-mode.ts'
 
-/**
- * Inference with onnxruntime-node, the only module that loads it.
- *
- * Two ways to give a graph its weights. `inputs`: the initializers are promoted to graph inputs, one session serves all candidates, and
- * merged buffers are fed as they are. `initializers`: the weights are written into the model's bytes and every candidate gets a
- * session, which lets the runtime lay constant convolution kernels out in blocks. Which is faster depends on the graph and on
- * how many examples there are.
- */
+/** Inference with onnxruntime-node: the only module that loads it. */
 
 type Runtime = typeof import('onnxruntime-node')
-type Mode = 'inputs' | 'initializers'
 
 /** Batches that the comparison of the two ways runs, besides one to warm up. */
 const TRIAL_BATCHES = 4
@@ -31,12 +24,6 @@ const SESSION_OPTIONS: InferenceSession.SessionOptions = {
   executionMode: 'sequential',
   graphOptimizationLevel: 'all',
   logSeverityLevel: 3,
-}
-
-/** How this session gives the graph its weights, and why. */
-export interface OnnxDiagnostics {
-  readonly weights: Mode | 'undecided'
-  readonly reason: string
 }
 
 interface Batch {
@@ -229,11 +216,7 @@ export class OnnxSession implements EvaluatorSession {
     return batches
   }
 
-  /**
-   * Runs the first batches both ways. `initializers` must be faster and must give the same bits: workers measure for themselves,
-   * and must never disagree in more than speed. (They often differ: constant weights are packed and convolutions are blocked,
-   * which sums in another order.)
-   */
+  /** Runs the first batches both ways. */
   async #compare(model: MergedModel, split: Split): Promise<OnnxDiagnostics> {
     const all = [...new Set(this.#plan.metrics.map(({ task }) => task))].flatMap(task => this.#batchesOf(task, split))
     const trial = all.slice(0, TRIAL_BATCHES)
@@ -252,14 +235,8 @@ export class OnnxSession implements EvaluatorSession {
 
     const inputsMs = fed.batchMs * all.length
     const initializersMs = createMs + built.batchMs * all.length
-    const times = `about ${inputsMs.toFixed(1)} ms as inputs, ${initializersMs.toFixed(1)} ms as initializers per candidate`
     const isEqual = fed.outputs.every((output, i) => sameBits(output, built.outputs[i]!))
-    if (inputsMs <= initializersMs) return { weights: 'inputs', reason: `Faster: ${times}.` }
-    if (isEqual) return { weights: 'initializers', reason: `Faster: ${times}.` }
-    return {
-      weights: 'inputs',
-      reason: `Slower (${times}), but the two ways differ in the last bits: set "weights: initializers" to take the faster in every worker.`,
-    }
+    return chooseWeightsMode({ inputsMs, initializersMs, isEqual })
   }
 
   async #time(session: InferenceSession, batches: readonly Batch[], feeds: Feeds): Promise<Timed> {
