@@ -17,7 +17,8 @@ import {
   steadyState,
   tableOf,
 } from './helpers/fake-search.ts'
-import { failed, scored, TWO_OBJECTIVES, tempFolder } from './helpers/temp-run.ts'
+import { tempFolder } from './helpers/temp-run.ts'
+import { Crash, crashAfter, failed, scored, TWO_OBJECTIVES } from './helpers/trials.ts'
 
 const newRun = (budget = 18): Run => createRun(`${tempFolder()}/run`, FAKE_MANIFEST, { budget })
 
@@ -377,22 +378,7 @@ describe('a broken part', () => {
 
   it('ends the search when an evaluation cannot be recorded', async () => {
     const run = newRun(10)
-    const full: Run = Object.create(run, {
-      recordEvaluation: {
-        value: () => {
-          throw new Error('disk full')
-        },
-      },
-    })
-    // Private members need the real receiver.
-    const bound = new Proxy(full, {
-      get(target, key) {
-        if (key === 'recordEvaluation') return target.recordEvaluation
-        const value: unknown = Reflect.get(run, key, run)
-        return typeof value === 'function' ? value.bind(run) : value
-      },
-    })
-    await expect(search(parts(bound), never)).rejects.toThrow('disk full')
+    await expect(search(parts(crashAfter(run, 2)), never)).rejects.toThrow(Crash)
     run.close()
   })
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { createParetoArchive } from '../../src/archive/pareto-archive.ts'
 import { createRng } from '../../src/rng.ts'
 import { archiveContract, gridObjectives } from '../contracts/archive-contract.ts'
-import { scoredTrial } from '../helpers/temp-run.ts'
+import { scoredTrial } from '../helpers/trials.ts'
 
 archiveContract('The Pareto archive', createParetoArchive)
 

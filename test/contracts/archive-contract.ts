@@ -4,7 +4,7 @@ import type { Archive } from '../../src/archive/archive.ts'
 import { dominates } from '../../src/archive/dominance.ts'
 import type { Trial } from '../../src/candidate.ts'
 import { lossesOf, type Objective } from '../../src/objective.ts'
-import { failedTrial, scoredTrial } from '../helpers/temp-run.ts'
+import { failedTrial, scoredTrial } from '../helpers/trials.ts'
 
 /** Objectives of mixed directions: a flipped sign anywhere shows. Values on a small grid make ties and duplicates common. */
 export function gridObjectives(m: number): Objective[] {

@@ -4,7 +4,8 @@ import type { Candidate, Evaluation, JsonValue } from '../../src/candidate.ts'
 import { ConfigError, RunLockedError, RunStoreError } from '../../src/errors.ts'
 import type { Run, RunManifest, RunReader } from '../../src/runs/run-store.ts'
 import type { Recipe } from '../../src/space/recipe.ts'
-import { failed, manifest, scored, tempFolder } from '../helpers/temp-run.ts'
+import { tempFolder } from '../helpers/temp-run.ts'
+import { failed, manifest, scored } from '../helpers/trials.ts'
 
 export interface RunStore {
   create(folder: string, manifest: RunManifest, options: { readonly budget: number }): Run

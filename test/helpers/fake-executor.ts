@@ -43,7 +43,11 @@ export function fakeExecutor({ score, delayMs = () => 0, workers = Infinity }: F
       mostOpen = Math.max(mostOpen, ++open)
       const stop = AbortSignal.any([closing.signal, ...(signal === undefined ? [] : [signal])])
       return new Promise<Evaluation>((resolve, reject) => {
-        const giveUp = (): void => reject(new DOMException('given up', 'AbortError'))
+        let timer: NodeJS.Timeout | undefined
+        const giveUp = (): void => {
+          clearTimeout(timer)
+          reject(new DOMException('given up', 'AbortError'))
+        }
         if (stop.aborted) return giveUp()
         stop.addEventListener('abort', giveUp, { once: true })
         waiting.push(() => {
@@ -60,7 +64,7 @@ export function fakeExecutor({ score, delayMs = () => 0, workers = Infinity }: F
           }
           const delay = delayMs(n)
           if (delay === 0) setImmediate(finish)
-          else setTimeout(finish, delay)
+          else timer = setTimeout(finish, delay)
         })
         startNext()
       })

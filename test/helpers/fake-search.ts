@@ -5,7 +5,7 @@ import { createRng, type Rng, type RngState, restoreRng } from '../../src/rng.ts
 import type { RunManifest, RunReader } from '../../src/runs/run-store.ts'
 import type { SearchSpace } from '../../src/space/search-space.ts'
 import type { Proposal, Snapshot, Strategy, ToldTrial } from '../../src/strategies/strategy.ts'
-import { failed, manifest, scored, TWO_OBJECTIVES } from './temp-run.ts'
+import { failed, manifest, scored, TWO_OBJECTIVES } from './trials.ts'
 
 /** Two sources, one weight each in -1..1, one group. */
 export const FAKE_SPACE: SearchSpace = {

@@ -8,7 +8,8 @@ import { text } from '../../src/runs/codec.ts'
 import { createRun, openRun, readRun } from '../../src/runs/run-folder.ts'
 import { Sqlite } from '../../src/runs/sqlite.ts'
 import { runStoreContract } from '../contracts/run-store-contract.ts'
-import { candidate, manifest, scored, tempFolder } from '../helpers/temp-run.ts'
+import { tempFolder } from '../helpers/temp-run.ts'
+import { candidate, manifest, scored } from '../helpers/trials.ts'
 
 runStoreContract('The SQLite run store', { create: createRun, open: openRun, read: readRun })
 
