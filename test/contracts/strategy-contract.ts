@@ -135,10 +135,14 @@ export function describeStrategy(name: string, definition: StrategyDefinition, c
         for (let round = 0, id = 0; round < 20; round++) {
           const trials = first.ask(1000).map(p => maybeFailed(problem, candidateOf(p, id++), 7))
           second.ask(1000)
-          first.tell(trials)
           const shuffled = shuffle(trials, rng)
-          const cut = rng.integer(0, trials.length)
-          second.tell(shuffled.slice(0, cut))
+          // Split anywhere: the state in between is a function of which trials were told, too.
+          const cut = rng.integer(0, trials.length + 1)
+          const early = new Set(shuffled.slice(0, cut).map(trial => trial.id))
+          first.tell(trials.filter(trial => early.has(trial.id)))
+          for (const trial of shuffled.slice(0, cut)) second.tell([trial])
+          expect(second.snapshot()).toEqual(first.snapshot())
+          first.tell(trials.filter(trial => !early.has(trial.id)))
           second.tell(shuffled.slice(cut))
           expect(second.snapshot()).toEqual(first.snapshot())
         }

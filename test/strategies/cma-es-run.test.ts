@@ -152,6 +152,23 @@ describe('CmaEsRun', () => {
     expect(run.axisRange().shortest).toBeGreaterThan(0)
   })
 
+  it('continues bit by bit from its state when a decomposition is overdue', () => {
+    const constants = { ...cmaEsConstants(3, 7, true), lazyGap: 3 }
+    const problem = ellipsoid(3)
+    const rng = createRng(6)
+    const original = new CmaEsRun(new Float64Array(3), 1, constants)
+    let twin = original
+    for (let generation = 0; generation < 20; generation++) {
+      const zs = Array.from({ length: 7 }, () => nextSample('independent', rng, 3, []))
+      const loss = (z: Float64Array): number => problem.evaluate(original.point(z))[0]!
+      zs.sort((a, b) => loss(a) - loss(b))
+      original.update(zs)
+      if (twin !== original) twin.update(zs)
+      expect(twin.snapshot()).toEqual(original.snapshot())
+      if (generation === 5) twin = CmaEsRun.restore(JSON.parse(JSON.stringify(original.snapshot())), constants)
+    }
+  })
+
   it('refuses a generation of the wrong size', () => {
     const run = new CmaEsRun(new Float64Array(2), 1, cmaEsConstants(2, 6, true))
     expect(() => run.update([])).toThrow('Expected 6 ranked samples, got 0.')

@@ -79,6 +79,35 @@ describe('cma-es', () => {
     }
   })
 
+  it('folds samples back into the bounds instead of piling them up there', () => {
+    const problem = sphere(3)
+    for (const { genome } of create(problem, { sigma0: 1, population_size: 100 }).ask(101)) {
+      expect(genome.some(value => Math.abs(value) === 4)).toBe(false)
+    }
+  })
+
+  it('widens its search on a plateau, to a third of the box at most', () => {
+    const problem = constant(3)
+    const strategy = create(problem, { tolflatfitness: 50, sigma0: 0.01 })
+    const widths: number[] = []
+    for (let id = 0; id < 200; ) {
+      strategy.tell(strategy.ask(100).map(p => scored(problem, candidateOf(p, id++))))
+      widths.push(Number(strategy.diagnostics().largestDeviation))
+    }
+    expect(widths[5]).toBeGreaterThan(0.05)
+    expect(widths.at(-1)).toBeGreaterThan(0.25)
+    expect(Math.max(...widths)).toBeLessThan(1 / 3 + 1e-12)
+  })
+
+  it('does not move when a whole generation fails', () => {
+    const problem = sphere(3)
+    const strategy = create(problem)
+    const before = strategy.diagnostics()
+    for (let round = 0, id = 0; round < 30; round++)
+      strategy.tell(strategy.ask(100).map(p => failed(candidateOf(p, id++))))
+    expect(strategy.diagnostics()).toEqual(before)
+  })
+
   it('finds the compromise of several objectives', () => {
     const problem = corners(4, 2)
     const strategy = create(problem)
