@@ -17,10 +17,10 @@ export class HostProcess {
   readonly #child: ChildProcess
   readonly #tail: Buffer[] = []
   #tailBytes = 0
-  #ended = false
-  readonly ended: Promise<HostDeath>
-
   readonly #oomKills = countOomKills()
+  #ended = false
+  /** Resolves when the process is gone and its pipes are read. */
+  readonly ended: Promise<HostDeath>
 
   /** `onReport` is never called after `ended` has resolved; every report the host managed to send comes before that. */
   constructor(onReport: (report: HostReport) => void) {
