@@ -264,7 +264,9 @@ class SearchLoop {
             detail: `all ${this.#told} evaluations failed, the last one (${this.#lastFailure}); stopped by ${reason.criterion}: ${reason.detail}`,
           }
         : reason
-    run.recordStopped(final)
+    // Resumed after its end, with nothing left to do: it has been said.
+    const said = run.stopReason()
+    if (said?.criterion !== final.criterion || said.detail !== final.detail) run.recordStopped(final)
     return final
   }
 

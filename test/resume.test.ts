@@ -93,8 +93,7 @@ describe('a run whose process dies after any write', () => {
         )
         run.close()
         const again = openRun(folder)
-        if (death instanceof Crash && again.stopReason() === undefined)
-          await goOn(again, { factory, executor: jumbled(writes + 1000) })
+        if (death instanceof Crash) await goOn(again, { factory, executor: jumbled(writes + 1000) })
         expect(tableOf(again), `after ${writes} writes`).toEqual(expected)
         again.close()
         if (!(death instanceof Crash)) {
@@ -292,6 +291,19 @@ describe('replay', () => {
       [1, true],
       [2, false],
     ])
+    run.close()
+  })
+
+  it('leaves a run that has ended as it is', async () => {
+    const run = await finished(generational())
+    const before = tableOf(run)
+    const executor = jumbled(2)
+    expect(await goOn(run, { factory: generational(), executor })).toEqual({
+      criterion: 'budget',
+      detail: `${BUDGET} evaluations`,
+    })
+    expect(executor.jobs).toEqual([])
+    expect(tableOf(run)).toEqual(before)
     run.close()
   })
 
