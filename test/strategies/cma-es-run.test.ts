@@ -148,7 +148,9 @@ describe('CmaEsRun', () => {
     const before = Array.from({ length: 4 }, (_, i) => run.deviation(i))
     const limit = (Math.min(...before) + Math.max(...before)) / 2
     run.limitDeviations(limit)
-    before.forEach((deviation, i) => expect(run.deviation(i)).toBeCloseTo(Math.min(deviation, limit), 12))
+    for (const [i, deviation] of before.entries()) {
+      expect(run.deviation(i)).toBeCloseTo(Math.min(deviation, limit), 12)
+    }
     expect(run.axisRange().shortest).toBeGreaterThan(0)
   })
 

@@ -90,7 +90,7 @@ describe('cma-es', () => {
     const problem = constant(3)
     const strategy = create(problem, { tolflatfitness: 50, sigma0: 0.01 })
     const widths: number[] = []
-    for (let id = 0; id < 200; ) {
+    for (let id = 0; id < 140; ) {
       strategy.tell(strategy.ask(100).map(p => scored(problem, candidateOf(p, id++))))
       widths.push(Number(strategy.diagnostics().largestDeviation))
     }
