@@ -125,7 +125,7 @@ describe('a written file', () => {
       if (pieces === '64') process.kill(process.pid, 'SIGKILL')
       writer.commit()
       process.kill(process.pid, 'SIGKILL')`
-    for (const pieces of [0, 64, 65]) {
+    for (const pieces of [64, 65]) {
       const flags = ['--import', loader, '--input-type=module', '-e', script]
       const child = spawnSync(process.execPath, [...flags, path, String(pieces)])
       expect(child.signal, child.stderr.toString()).toBe('SIGKILL')
