@@ -247,6 +247,7 @@ async function openExecutor(
   positions: readonly number[],
   options: LaunchOptions,
 ): Promise<Executor> {
+  let closing = false
   const workers = options.workers ?? (config.workers === 'auto' ? cpus().length : config.workers)
   const executor = await createWorkerHostExecutor(
     { sources: config.sources, evaluator: config.evaluator },
@@ -255,14 +256,17 @@ async function openExecutor(
       evaluationTimeoutMs: config.evaluation.timeoutMs,
       ...(config.evaluation.memoryBytes !== undefined && { memoryLimitBytes: config.evaluation.memoryBytes }),
       onEvent: event => {
-        if (event.type === 'ended') options.onMessage?.(`worker host: ${event.reason}`)
+        if (event.type === 'ended' && !closing) options.onMessage?.(`worker host: ${event.reason}`)
       },
     },
   )
   return {
     submit: async (job, signal) => pick(await executor.submit(job, signal), positions),
     diagnostics: () => executor.diagnostics(),
-    close: () => executor.close(),
+    close: () => {
+      closing = true
+      return executor.close()
+    },
   }
 }
 

@@ -10,6 +10,7 @@ import { RUN_FILE } from '../runs/run-folder.ts'
 import { withRun } from './open-run.ts'
 import { print, printJson, say, textOptions } from './output.ts'
 import { createProgress } from './progress.ts'
+import { canRedraw } from './terminal.ts'
 
 export interface ConductFlags {
   readonly json?: boolean
@@ -60,7 +61,8 @@ export async function conductRun(
         if (!scoring) {
           scoring = true
           progress.stop()
-          progress = createProgress(process.stderr, { enabled })
+          // Its total grows while it goes on: a live line can show that, a log only gets confused.
+          progress = createProgress(process.stderr, { enabled: enabled && canRedraw(process.stderr, process.env) })
           progress.print('scoring baselines, the front and the winner')
         }
         progress.update({ done: scored, total, failed: 0 })

@@ -9,13 +9,19 @@ import { renderWinner } from './text-winner.ts'
 const PLOT_HEIGHT = 14
 const WIDEST_PLOT = 100
 
-/** `amalgam show <run>`. */
+/** A summary shows this much of a long front. */
+const SUMMARY_ROWS = 12
+
+/** `amalgam show <run>`, and the end of a search. */
 export function renderRun(facts: RunFacts, options: TextOptions): string {
-  return `${renderFront(facts, options)}\n\n${renderWinner(facts, options)}`
+  return `${renderFront(facts, options, SUMMARY_ROWS)}\n\n${renderWinner(facts, options)}`
 }
 
-/** `amalgam front`: what the search found, on the search split. */
-export function renderFront(facts: RunFacts, options: TextOptions): string {
+/**
+ * `amalgam front`: what the search found, on the search split.
+ * @param mostRows a longer front is thinned out evenly; its ends and the winner stay.
+ */
+export function renderFront(facts: RunFacts, options: TextOptions, mostRows = Number.POSITIVE_INFINITY): string {
   const { front, objectives, winner } = facts
   if (front.length === 0)
     return [...heading(facts, options), '', 'No candidate was scored yet: the front is empty.'].join('\n')
@@ -29,7 +35,13 @@ export function renderFront(facts: RunFacts, options: TextOptions): string {
     ...objectives.map(objective => objectiveColumn(objective, 'right', options)),
     ...(withMean ? [{ header: 'mean', align: 'right' } as const] : []),
   ]
-  const rows = front.map(({ id }, row) => {
+  const shown = thinned(
+    front.map((_, row) => row),
+    mostRows,
+    front.findIndex(({ id }) => id === winner?.candidate.id),
+  )
+  const rows = shown.map(row => {
+    const { id } = front[row]!
     const won = id === winner?.candidate.id
     const cells = [
       `${won ? '* ' : ''}${id}`,
@@ -47,7 +59,18 @@ export function renderFront(facts: RunFacts, options: TextOptions): string {
     '',
     ...(plot === '' ? [] : [plot, '']),
     formatTable(columns, rows, tableOptions(options)),
+    ...(shown.length < front.length
+      ? ['', ...wrap(`${front.length - shown.length} more: amalgam front ${printable(facts.run)}`, options.width)]
+      : []),
   ].join('\n')
+}
+
+/** At most `most` of the rows, evenly spaced, with the first, the last and `kept` (unless it is -1). */
+function thinned(rows: readonly number[], most: number, kept: number): readonly number[] {
+  if (rows.length <= most) return rows
+  const chosen = new Set(Array.from({ length: most }, (_, i) => Math.round((i * (rows.length - 1)) / (most - 1))))
+  if (kept >= 0) chosen.add(kept)
+  return [...chosen].sort((a, b) => a - b)
 }
 
 /** What a run is and how far it got, in lines that fit. */

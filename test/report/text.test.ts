@@ -23,6 +23,17 @@ describe('renderFront', () => {
     expect(text).toMatch(new RegExp(`^\\s*\\* ${facts.winner!.candidate.id} `, 'm'))
   })
 
+  it('a summary thins a long front out, keeps its ends and the winner, and says how to see the rest', () => {
+    const { front, winner } = facts
+    const text = renderFront(facts, { width: 80 }, 4)
+    const shown = front.filter(({ id }) => new RegExp(`^[ *]*${id}\\s+0`, 'm').test(text)).map(({ id }) => id)
+    expect(front.length).toBeGreaterThan(6)
+    expect(shown.length).toBeLessThanOrEqual(5)
+    expect(shown).toEqual(expect.arrayContaining([front[0]!.id, front.at(-1)!.id, winner!.candidate.id]))
+    expect(text).toContain(`${front.length - shown.length} more: amalgam front digits-1`)
+    expect(renderFront(facts, { width: 80 })).not.toContain('more: amalgam front')
+  })
+
   it('says that a front is empty', () => {
     expect(renderFront({ ...facts, front: [] }, { width: 80 })).toContain('No candidate was scored yet')
   })
