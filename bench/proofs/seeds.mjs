@@ -46,15 +46,19 @@ try {
       encoding: 'utf8',
     })
     const facts = JSON.parse(report.stdout)
+    const meanOf = scores => scores.holdout.values.reduce((sum, value) => sum + value, 0) / scores.holdout.values.length
+    const role = name => facts.baselines.find(baseline => baseline.name === name).role
+    const experts = facts.baselines.filter(baseline => baseline.role === 'source')
+    const bestExpert = experts.sort((a, b) => meanOf(b.scores) - meanOf(a.scores))[0].name
     const comparisons = facts.comparisons.map(
-      c =>
-        `${c.name} ${c.difference >= 0 ? '+' : ''}${c.difference.toFixed(3)} (p ${c.adjustedP.toExponential(1)}, ${c.verdict})`,
+      ({ baseline, overall }) =>
+        `${baseline} ${overall.gain >= 0 ? '+' : ''}${overall.gain.toFixed(3)} (p ${overall.correctedP.toExponential(1)}, ${overall.verdict})`,
     )
-    const needed = facts.comparisons.filter(c => c.name === 'uniform' || c.bestExpert)
-    const beats = needed.length >= 2 && needed.every(c => c.verdict === 'better')
+    const needed = facts.comparisons.filter(({ baseline }) => baseline === bestExpert || role(baseline) === 'uniform')
+    const beats = needed.length === 2 && needed.every(({ overall }) => overall.verdict === 'better')
     if (beats) won++
     console.log(
-      `seed ${String(seed).padStart(2)}  ${seconds.toFixed(1)} s  winner ${facts.winner.holdoutMean.toFixed(4)}  ${beats ? 'better' : 'NOT BETTER'}  ${comparisons.join('; ')}`,
+      `seed ${String(seed).padStart(2)}  ${seconds.toFixed(1)} s  winner ${meanOf(facts.winner.candidate.scores).toFixed(4)}  ${beats ? 'better' : 'NOT BETTER'}  best expert ${bestExpert}  ${comparisons.join('; ')}`,
     )
   }
   console.log(
