@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { ConfigError, MergeError, show } from '../errors.ts'
-import { type Dtype, decodeToFloat32, dtypeBytes } from '../formats/dtype.ts'
+import { type Dtype, dtypeBytes } from '../formats/dtype.ts'
 import { openCheckpoint } from '../formats/open-file.ts'
+import { widen } from './convert.ts'
 import { type CommonTensors, type NamedCheckpoint, requireCommonTensors } from './inspect.ts'
 import {
   allocateSharedMemory,
@@ -133,7 +134,7 @@ export function loadSharedSources(
     const tensors = weights.map((tensor, t): SharedTensor => {
       const stretches = layout.stretches[t]!
       for (const [position, source] of sources.entries()) {
-        loadTensor(source, position, tensor, stretches, banks)
+        loadTensor(source, position, tensor, stretches, banks, kernels)
         requireFinite(source, position, tensor, stretches, banks, kernels)
       }
       return { ...tensor, stretches, twinOf: findTwins(sources.length, stretches, banks) }
@@ -146,29 +147,28 @@ export function loadSharedSources(
   }
 }
 
-/** Elements decoded at a time: the stored bytes pass through one small buffer. */
-const DECODED = 1 << 18
-
+/** float32 is read to where it stays; other types pass through the result tile of the first thread, which has no work yet. */
 function loadTensor(
   { checkpoint }: NamedCheckpoint,
   position: number,
   { name, dtype }: WeightTensor,
   stretches: readonly Stretch[],
   banks: readonly SharedMemory[],
+  kernels: readonly Kernel[],
 ): void {
   const size = dtypeBytes(dtype)
+  const decoded = TILE_BYTES / size
   let read = 0
   for (const { bank, elements, addresses } of stretches) {
-    const target = new Float32Array(banks[bank]!.buffer, addresses[position]!, elements)
+    const { buffer } = banks[bank]!
+    const to = addresses[position]!
     if (dtype === 'F32') {
-      checkpoint.readRange(name, read, new Uint8Array(target.buffer, target.byteOffset, target.byteLength))
+      checkpoint.readRange(name, read, new Uint8Array(buffer, to, elements * size))
     } else {
-      const stored = new Uint8Array(Math.min(DECODED, elements) * size)
-      for (let at = 0; at < elements; at += DECODED) {
-        const count = Math.min(DECODED, elements - at)
-        const bytes = stored.subarray(0, count * size)
-        checkpoint.readRange(name, read + at * size, bytes)
-        decodeToFloat32(bytes, dtype, target.subarray(at, at + count))
+      for (let at = 0; at < elements; at += decoded) {
+        const count = Math.min(decoded, elements - at)
+        checkpoint.readRange(name, read + at * size, new Uint8Array(buffer, TILE_AT, count * size))
+        widen(kernels[bank]!, banks[bank]!, dtype, TILE_AT, to + at * 4, count)
       }
     }
     read += elements * size

@@ -13,10 +13,11 @@ import {
 import { dirname, extname, join, resolve } from 'node:path'
 import { setImmediate as breathe } from 'node:timers/promises'
 import { ConfigError, FormatError, MergeError, show } from '../errors.ts'
-import { decodeToFloat32, dtypeBytes, encodeFloat32, isWeightDtype, type WeightDtype } from '../formats/dtype.ts'
+import { dtypeBytes, isWeightDtype, type WeightDtype } from '../formats/dtype.ts'
 import type { TensorSpec } from '../formats/safetensors.ts'
 import { SafetensorsWriter, syncFolder, temporaryName } from '../formats/write-file.ts'
 import type { Recipe } from '../space/recipe.ts'
+import { narrow, widen } from './convert.ts'
 import type { NamedCheckpoint } from './inspect.ts'
 import { allocateSharedMemory, instantiateKernel, isFiniteResult } from './kernel/load.ts'
 import { padded } from './layout.ts'
@@ -161,23 +162,22 @@ async function writeWeights(recipe: Recipe, opened: OpenSources, path: string, {
 
 type ChunkMerge = (name: string, plan: TensorPlan, written: WeightDtype, append: (bytes: Uint8Array) => void) => void
 
-/** Merges tensors chunk by chunk in one small memory: [addresses][coefficients][result][chunk of x_1][of x_2]... */
+/** Merges tensors chunk by chunk in one small memory: [addresses][coefficients][result][stored bytes][chunk of x_1][of x_2]... */
 function createChunkMerge(sources: readonly NamedCheckpoint[]): ChunkMerge {
   const count = sources.length
   const coefficientsAt = padded(count) * 4
   const resultAt = 2 * coefficientsAt
-  const chunkAt = (position: number) => resultAt + (1 + position) * CHUNK * 4
+  const storedAt = resultAt + CHUNK * 4
+  const chunkAt = (position: number) => storedAt + CHUNK * 8 + position * CHUNK * 4
   const memory = allocateSharedMemory(chunkAt(count))
   const kernel = instantiateKernel(memory)
   const addresses = new Uint32Array(memory.buffer, 0, count)
   const coefficients = new Float32Array(memory.buffer, coefficientsAt, count)
-  const stored = new Uint8Array(CHUNK * 8)
 
   return (name, { kernel: pass, base, terms }, written, append) => {
     const { dtype, byteLength } = sources[0]!.checkpoint.tensors.get(name)!
     if (!isWeightDtype(dtype)) return
     const elements = byteLength / dtypeBytes(dtype)
-    const encoded = new Uint8Array(Math.min(CHUNK, elements) * dtypeBytes(written))
     for (const [j, { source, coefficient }] of terms.entries()) {
       addresses[j] = chunkAt(source)
       coefficients[j] = coefficient
@@ -185,12 +185,10 @@ function createChunkMerge(sources: readonly NamedCheckpoint[]): ChunkMerge {
     const needed = new Set([...terms.map(({ source }) => source), ...(base === undefined ? [] : [base])])
     for (let at = 0; at < elements; at += CHUNK) {
       const length = Math.min(CHUNK, elements - at)
-      const bytes = stored.subarray(0, length * dtypeBytes(dtype))
+      const stored = new Uint8Array(memory.buffer, storedAt, length * dtypeBytes(dtype))
       for (const source of needed) {
-        sources[source]!.checkpoint.readRange(name, at * dtypeBytes(dtype), bytes)
-        decodeToFloat32(bytes, dtype, new Float32Array(memory.buffer, chunkAt(source), length))
-        // The block that is computed beyond the end must not see what an earlier tensor left there.
-        new Float32Array(memory.buffer, chunkAt(source), padded(length)).fill(0, length)
+        sources[source]!.checkpoint.readRange(name, at * dtypeBytes(dtype), stored)
+        widen(kernel, memory, dtype, storedAt, chunkAt(source), length)
       }
       const end = padded(length) * 4
       const largest =
@@ -199,9 +197,8 @@ function createChunkMerge(sources: readonly NamedCheckpoint[]): ChunkMerge {
           : kernel.taskArithmetic(resultAt, chunkAt(base!), 0, coefficientsAt, terms.length, 0, end)
       if (!isFiniteResult(largest)) throw notFinite(name)
       requireFits(name, largest, written)
-      const chunk = encoded.subarray(0, length * dtypeBytes(written))
-      encodeFloat32(new Float32Array(memory.buffer, resultAt, length), written, chunk)
-      append(chunk)
+      narrow(kernel, memory, written, resultAt, storedAt, length)
+      append(new Uint8Array(memory.buffer, storedAt, length * dtypeBytes(written)))
     }
   }
 }

@@ -26,6 +26,12 @@ export interface Kernel {
     offset: number,
     bytes: number,
   ): number
+  /** 16-bit floats to float32; `count` elements, a multiple of {@link BLOCK_FLOATS}. */
+  fromBfloat16(out: number, source: number, count: number): void
+  fromFloat16(out: number, source: number, count: number): void
+  /** Rounds to nearest, ties to even. All values must be finite in the narrower type. */
+  toBfloat16(out: number, source: number, count: number): void
+  toFloat16(out: number, source: number, count: number): void
 }
 
 /** The kernels work in blocks of this many bytes; tensors are padded to it with zeros. */

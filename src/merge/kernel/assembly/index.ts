@@ -112,3 +112,70 @@ function address(pointers: usize, j: usize, offset: usize): usize {
 function coefficient(coefficients: usize, j: usize): v128 {
   return f32x4.splat(load<f32>(coefficients + (j << 2)))
 }
+
+// Conversion between float32 and the 16-bit floats, sixteen elements a round. `count` is a multiple of 16. The TypeScript
+// twins are in `formats/dtype.ts`.
+
+/** bfloat16 is the upper half of a float32. */
+export function fromBfloat16(out: usize, source: usize, count: i32): void {
+  const end = source + (<usize>count << 1)
+  for (; source < end; source += 16, out += 32) {
+    const halves = v128.load(source)
+    v128.store(out, i32x4.shl(i32x4.extend_low_i16x8_u(halves), 16))
+    v128.store(out + 16, i32x4.shl(i32x4.extend_high_i16x8_u(halves), 16))
+  }
+}
+
+/** Rounds to nearest, ties to even. The values must be finite. */
+export function toBfloat16(out: usize, source: usize, count: i32): void {
+  const end = source + (<usize>count << 2)
+  for (; source < end; source += 32, out += 16) {
+    v128.store(out, i16x8.narrow_i32x4_u(bfloat16(v128.load(source)), bfloat16(v128.load(source + 16))))
+  }
+}
+
+@inline
+function bfloat16(bits: v128): v128 {
+  const odd = v128.and(i32x4.shr_u(bits, 16), i32x4.splat(1))
+  return i32x4.shr_u(i32x4.add(i32x4.add(bits, i32x4.splat(0x7fff)), odd), 16)
+}
+
+export function fromFloat16(out: usize, source: usize, count: i32): void {
+  const end = source + (<usize>count << 1)
+  for (; source < end; source += 16, out += 32) {
+    const halves = v128.load(source)
+    v128.store(out, float32(i32x4.extend_low_i16x8_u(halves)))
+    v128.store(out + 16, float32(i32x4.extend_high_i16x8_u(halves)))
+  }
+}
+
+// Exponent and fraction moved into place read as the value times 2^-112, subnormals too; the product is exact.
+@inline
+function float32(half: v128): v128 {
+  const sign = i32x4.shl(v128.and(half, i32x4.splat(0x8000)), 16)
+  const magnitude = i32x4.shl(v128.and(half, i32x4.splat(0x7fff)), 13)
+  const special = v128.and(i32x4.ge_s(magnitude, i32x4.splat(0x0f800000)), i32x4.splat(0x7f800000))
+  const value = f32x4.mul(magnitude, i32x4.splat(0x77800000)) // 2^112
+  return v128.or(v128.or(value, special), sign)
+}
+
+/** Rounds to nearest, ties to even. The magnitudes must be below 65520. */
+export function toFloat16(out: usize, source: usize, count: i32): void {
+  const end = source + (<usize>count << 2)
+  for (; source < end; source += 32, out += 16) {
+    v128.store(out, i16x8.narrow_i32x4_u(float16(v128.load(source)), float16(v128.load(source + 16))))
+  }
+}
+
+// Below 2^-14 the unit is 2^-24, that of floats around 0.5: adding 0.5 rounds to it. From there on the fraction loses 13 bits.
+@inline
+function float16(bits: v128): v128 {
+  const sign = i32x4.shr_u(v128.and(bits, i32x4.splat(0x80000000)), 16)
+  const magnitude = v128.and(bits, i32x4.splat(0x7fffffff))
+  const half = i32x4.splat(0x3f000000) // 0.5
+  const small = i32x4.sub(f32x4.add(magnitude, half), half)
+  const odd = v128.and(i32x4.shr_u(magnitude, 13), i32x4.splat(1))
+  const rebased = i32x4.sub(magnitude, i32x4.splat(0x38000000)) // exponent bias 127 to 15
+  const normal = i32x4.shr_u(i32x4.add(i32x4.add(rebased, i32x4.splat(0xfff)), odd), 13)
+  return v128.or(v128.bitselect(small, normal, i32x4.lt_s(magnitude, i32x4.splat(0x38800000))), sign)
+}
