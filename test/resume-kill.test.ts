@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
@@ -45,4 +46,5 @@ it('a search that is killed at random moments, again and again, ends with the ta
   expect(one.trials()).toHaveLength(BUDGET)
   one.close()
   other.close()
+  expect(readdirSync(killed).sort()).toEqual(['lock.sqlite', 'run.sqlite'])
 })

@@ -17,42 +17,39 @@ export interface Lock {
 
 /** `undefined`: another process, or another opening in this one, holds it. @throws {SqlError} if the lock cannot be had at all. */
 export function takeLock(folder: string): Lock | undefined {
-  // `exec` only: a connection without prepared statements gives its file descriptors back when it is closed.
-  const database = new Sqlite(join(folder, LOCK_FILE), 'create', PATIENCE_MS)
+  let database: Sqlite | undefined
   try {
+    database = new Sqlite(join(folder, LOCK_FILE), 'create', PATIENCE_MS)
     database.exec('BEGIN EXCLUSIVE')
   } catch (error) {
-    database.close()
+    database?.close()
     if (error instanceof SqlError && error.problem === 'busy') return undefined
     throw error
   }
+  const holding = database
   let held = true
   return {
     release() {
       if (!held) return
       held = false
-      database.exec('ROLLBACK')
-      database.close()
+      holding.exec('ROLLBACK')
+      holding.close()
     },
   }
 }
 
 /** Whether someone writes to the run at this moment. Only looks: it asks for a lock that many may share. */
 export function isLocked(folder: string): boolean {
-  let database: Sqlite
+  let database: Sqlite | undefined
   try {
     database = new Sqlite(join(folder, LOCK_FILE), 'read', 0)
-  } catch (error) {
-    if (error instanceof SqlError && error.problem === 'cannot-open') return false // never opened for writing here
-    throw error
-  }
-  try {
-    database.exec('BEGIN; SELECT 1 FROM sqlite_schema; COMMIT')
+    database.exec('SELECT 1 FROM run.sqlite_schema')
     return false
   } catch (error) {
     if (error instanceof SqlError && error.problem === 'busy') return true
+    if (error instanceof SqlError && error.problem === 'cannot-open') return false // never opened for writing here
     throw error
   } finally {
-    database.close()
+    database?.close()
   }
 }

@@ -51,7 +51,7 @@ export function createRun(folder: string, manifest: RunManifest, options: { read
     throw new RunStoreError(`${show(path)} already holds a run.`, {
       hint: 'Resume it with `amalgam resume`, or choose another folder.',
     })
-  const stranger = entries.find(name => name !== LOCK_FILE && !name.startsWith(DRAFT_FILE))
+  const stranger = entries.find(name => !name.startsWith(LOCK_FILE) && !name.startsWith(DRAFT_FILE))
   if (stranger !== undefined)
     throw new RunStoreError(`${show(path)} is not empty: it holds ${show(stranger)}.`, {
       hint: 'Choose a new folder for the run.',
@@ -104,11 +104,12 @@ function openLocked(path: string, lock: Lock): Run {
   const database = openDatabase(path, 'write')
   try {
     storeErrors('writing', path, RUN_FILE, () => {
-      database.exec('PRAGMA journal_mode = WAL')
-      database.exec('PRAGMA synchronous = FULL')
-      const [verdict] = database.first('SELECT CAST(quick_check AS BLOB) FROM pragma_quick_check(1)') ?? []
+      database.exec('PRAGMA run.journal_mode = WAL')
+      database.exec('PRAGMA run.synchronous = FULL')
+      const [verdict] = database.first("SELECT CAST(quick_check AS BLOB) FROM pragma_quick_check(1, 'run')") ?? []
       if (text(verdict) !== 'ok') throw damage(path, RUN_FILE, new RangeError(text(verdict)))
-      const [orphan] = database.first('SELECT CAST("table" AS BLOB) FROM pragma_foreign_key_check LIMIT 1') ?? []
+      const [orphan] =
+        database.first(`SELECT CAST("table" AS BLOB) FROM pragma_foreign_key_check WHERE schema = 'run' LIMIT 1`) ?? []
       if (orphan !== undefined)
         throw damage(path, RUN_FILE, new RangeError(`a row of ${show(text(orphan))} refers to one that is missing`))
       database.run(
@@ -144,17 +145,17 @@ function openDatabase(path: string, mode: OpenMode): Sqlite {
 function harden(database: Sqlite): void {
   database.exec('PRAGMA trusted_schema = OFF')
   database.exec('PRAGMA cell_size_check = ON')
-  database.exec('PRAGMA mmap_size = 0')
+  database.exec('PRAGMA run.mmap_size = 0')
   database.exec('PRAGMA foreign_keys = ON')
 }
 
 function checkSchema(path: string, database: Sqlite): void {
-  const [id] = database.first('PRAGMA application_id') ?? []
-  const [format] = database.first('PRAGMA user_version') ?? []
+  const [id] = database.first('PRAGMA run.application_id') ?? []
+  const [format] = database.first('PRAGMA run.user_version') ?? []
   checkIdentity(path, integer(id), integer(format))
   // Indexes that SQLite makes for a PRIMARY KEY have no text and follow from their tables.
   const rows = database.all(
-    "SELECT CAST(type AS BLOB), CAST(name AS BLOB), CAST(sql AS BLOB) FROM sqlite_schema WHERE sql IS NOT NULL OR type <> 'index'",
+    "SELECT CAST(type AS BLOB), CAST(name AS BLOB), CAST(sql AS BLOB) FROM run.sqlite_schema WHERE sql IS NOT NULL OR type <> 'index'",
   )
   const found = new Map(rows.map(([type, name, sql]) => [text(name), { type: text(type), sql: text(sql) }]))
   for (const [name, { type }] of found) {
@@ -237,17 +238,18 @@ function writeDraft(file: string, manifest: RunManifest, budget: number): void {
   for (const left of [file, `${file}-journal`]) rmSync(left, { force: true }) // by a crash in an earlier try
   const database = new Sqlite(file, 'create')
   try {
-    database.exec('PRAGMA synchronous = FULL')
+    database.exec('PRAGMA run.synchronous = FULL')
     database.transaction('write', () => {
-      for (const sql of Object.values(SCHEMA)) database.exec(sql)
+      // SQLite keeps the definition without the name of the attached database, as in SCHEMA.
+      for (const sql of Object.values(SCHEMA)) database.exec(sql.replace(/^CREATE (TABLE|VIEW) /, '$&run.'))
       const [json, objectives] = encodeManifest(manifest)
       database.run(
         'INSERT INTO manifest (json, objectives, crc, id) VALUES (?, ?, ?, 1)',
         ...seal([json ?? null, objectives ?? null]),
       )
       database.run('INSERT INTO budgets (id, budget, crc) VALUES (?, ?, ?)', ...seal([1, budget]))
-      database.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
-      database.exec(`PRAGMA user_version = ${FORMAT}`)
+      database.exec(`PRAGMA run.application_id = ${APPLICATION_ID}`)
+      database.exec(`PRAGMA run.user_version = ${FORMAT}`)
     })
   } finally {
     database.close()

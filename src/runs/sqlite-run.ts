@@ -342,7 +342,7 @@ export class SqliteRun extends SqliteRunReader implements Run {
 
 /** Out of WAL mode, so that the file stands alone and can be read where nothing can be written; or at least an empty log. */
 function settle(database: Sqlite): void {
-  for (const sql of ['PRAGMA journal_mode = DELETE', 'PRAGMA wal_checkpoint(TRUNCATE)']) {
+  for (const sql of ['PRAGMA run.journal_mode = DELETE', 'PRAGMA run.wal_checkpoint(TRUNCATE)']) {
     try {
       database.exec(sql)
       return

@@ -9,8 +9,9 @@ import Libsql from 'libsql'
  *   `CAST(column AS BLOB)`, and a query that gives text is refused.
  * - Rows of objects carry a `_metadata` member, so rows are read as arrays.
  * - -0 stored as REAL comes back as 0, so there is no REAL in a run.
- * - A connection with prepared statements keeps its file descriptors after `close()` until they are garbage-collected. It is
- *   in no transaction by then, so it blocks nobody.
+ * - A connection with prepared statements stays open after `close()` until they are garbage-collected, and with it its file
+ *   descriptors, its locks and the write-ahead log. So the connection is to an empty database in memory, and the file is
+ *   attached to it as `run`: detaching does close the file.
  */
 export type SqlValue = null | number | string | Uint8Array
 /** Text comes as its bytes. */
@@ -55,19 +56,24 @@ export class Sqlite {
   readonly #statements = new Map<string, Libsql.Statement>()
   #open = true
 
-  /** @throws {SqlError} `cannot-open` if the file is missing or may not be opened so. */
+  /** @throws {SqlError} `cannot-open` if the file is missing or may not be opened so, `busy` if it is locked as a whole. */
   constructor(path: string, mode: OpenMode, busyTimeoutMs = BUSY_TIMEOUT_MS) {
     const access = mode === 'create' ? 'rwc' : mode === 'write' ? 'rw' : 'ro'
-    // As a URI: the driver ignores its `readonly` option, and a path may hold "?" or "#".
-    this.#database = guard(() => new Libsql(`${pathToFileURL(path).href}?mode=${access}`))
+    this.#database = guard(() => new Libsql(':memory:'))
     Sqlite.#opened.add(path)
     this.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`)
+    try {
+      // As a URI: it says how to open the file, and a path may hold "?" or "#".
+      this.exec(`ATTACH '${pathToFileURL(path).href.replaceAll("'", "''")}?mode=${access}' AS run`)
+    } catch (error) {
+      this.#database.close()
+      throw error
+    }
   }
 
   /**
    * Whether this process has ever connected to the file, by the same path. Then nothing else may open it: closing *any*
-   * descriptor of a file drops all POSIX locks that the process holds on it, SQLite's among them, and closed connections
-   * may linger.
+   * descriptor of a file drops all POSIX locks that the process holds on it, those of an open connection among them.
    */
   static hasOpened(path: string): boolean {
     return Sqlite.#opened.has(path)
@@ -116,7 +122,11 @@ export class Sqlite {
     if (!this.#open) return
     this.#open = false
     this.#statements.clear()
-    guard(() => this.#database.close())
+    try {
+      this.exec('DETACH run')
+    } finally {
+      guard(() => this.#database.close())
+    }
   }
 
   #prepared(sql: string): Libsql.Statement {

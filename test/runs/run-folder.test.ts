@@ -1,10 +1,21 @@
-import { execFile, spawn } from 'node:child_process'
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
+import Libsql from 'libsql'
 import { describe, expect, it } from 'vitest'
 import { RunStoreError } from '../../src/errors.ts'
 import { createRng } from '../../src/rng.ts'
 import { text } from '../../src/runs/codec.ts'
+import { listRuns } from '../../src/runs/list-runs.ts'
 import { createRun, openRun, readRun } from '../../src/runs/run-folder.ts'
 import { Sqlite } from '../../src/runs/sqlite.ts'
 import { runStoreContract } from '../contracts/run-store-contract.ts'
@@ -38,7 +49,7 @@ function copied(from: string, change: (bytes: Buffer) => Buffer = bytes => bytes
 /** A copy whose database was changed by SQL. */
 function tampered(from: string, sql: string): string {
   const folder = copied(from)
-  const database = new Sqlite(join(folder, 'run.sqlite'), 'write')
+  const database = new Libsql(join(folder, 'run.sqlite'))
   database.exec(sql)
   database.close()
   return folder
@@ -268,19 +279,22 @@ describe('the lock of a run', () => {
      setInterval(() => {}, 1000)`
 
   it('names a process elsewhere that holds it, and is free at once when that is killed', async () => {
-    const folder = tempFolder()
+    const root = tempFolder()
+    const folder = join(root, 'run')
     smallRun(folder)
     const child = spawn(process.execPath, ['--input-type=module', '-e', holder(folder)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     await new Promise(resolve => child.stdout.once('data', resolve))
     expect(() => openRun(folder)).toThrow(`is being written by process ${child.pid} on host `)
+    expect(listRuns(root)).toMatchObject([{ state: 'running' }])
     const reader = readRun(folder) // reading goes on
     expect(reader.trials()).toHaveLength(5)
     reader.close()
     const gone = new Promise(resolve => child.once('exit', resolve))
     child.kill('SIGKILL')
     await gone
+    expect(listRuns(root)).toMatchObject([{ state: 'finished' }])
     openRun(folder).close()
   })
 
@@ -291,13 +305,20 @@ describe('the lock of a run', () => {
     openRun(stale).close()
   })
 
-  it('gives its file descriptors back', async () => {
-    if (process.platform !== 'linux') return
+  it('gives its files back, whoever had them open', () => {
     const folder = tempFolder()
     smallRun(folder)
-    for (let i = 0; i < 50; i++) openRun(folder).close()
-    const open = readdirSync('/proc/self/fd').length
-    expect(open).toBeLessThan(1000)
-    await new Promise(resolve => execFile('true', resolve))
+    for (let i = 0; i < 5; i++) {
+      const run = openRun(folder)
+      const reader = readRun(folder)
+      expect(reader.trials()).toEqual(run.trials())
+      reader.close()
+      run.close()
+    }
+    expect(readdirSync(folder).sort()).toEqual(['lock.sqlite', 'run.sqlite'])
+    if (process.platform !== 'linux') return
+    const descriptors = readdirSync('/proc/self/fd').map(fd => `/proc/self/fd/${fd}`)
+    const open = descriptors.flatMap(fd => (existsSync(fd) ? [readlinkSync(fd)] : [])) // the listing's own is gone
+    expect(open.filter(path => path.startsWith(folder))).toEqual([])
   })
 })
