@@ -52,7 +52,12 @@ export interface Training {
 }
 
 /** Trains in place. D. P. Kingma, J. Ba, "Adam", 2015, with its default β₁ = 0.9, β₂ = 0.999, ε = 1e-8. */
-export function train(network: Network, examples: readonly Example[], { steps, batch, rate }: Training, rng: Rng): void {
+export function train(
+  network: Network,
+  examples: readonly Example[],
+  { steps, batch, rate }: Training,
+  rng: Rng,
+): void {
   const parameters = network.flatMap(layer => [layer.weight, layer.bias])
   const gradients = parameters.map(p => new Float64Array(p.length))
   const first = parameters.map(p => new Float64Array(p.length))
