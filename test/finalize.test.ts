@@ -284,6 +284,23 @@ describe('finalize', () => {
     run.close()
   })
 
+  it('records nothing that comes after the grace', async () => {
+    const run = searched()
+    const controller = new AbortController()
+    // Deaf to the abort: it answers when the grace is over.
+    const executor: Executor = {
+      ...fakeExecutor({ score: fakeScore }),
+      submit: async (job, signal) => {
+        await new Promise(resolve => signal?.addEventListener('abort', resolve))
+        return fakeScore(job)
+      },
+    }
+    setTimeout(() => controller.abort(), 5)
+    expect(await finalize(parts(run, { executor, graceMs: 5 }), controller.signal)).toBe(false)
+    expect(run.assessments()).toEqual([])
+    run.close()
+  })
+
   it('scores nothing where it is stopped from the start', async () => {
     const run = searched()
     const executor = fakeExecutor({ score: fakeScore })

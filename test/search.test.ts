@@ -348,6 +348,23 @@ describe('an abort', () => {
     run.close()
   })
 
+  it('is proof against an executor that answers after it was told to give up', async () => {
+    const run = newRun(20)
+    const controller = new AbortController()
+    const answers: (() => void)[] = []
+    const deaf: Executor = {
+      ...fakeExecutor({ score: fakeScore }),
+      submit: job => new Promise(resolve => answers.push(() => resolve(fakeScore(job)))),
+    }
+    setTimeout(() => controller.abort(), 5)
+    expect((await search(parts(run, { executor: deaf, graceMs: 5 }), controller.signal)).criterion).toBe('interrupted')
+    for (const answer of answers) answer()
+    await new Promise(resolve => setImmediate(resolve))
+    expect(answers).toHaveLength(3)
+    expect(run.trials()).toEqual([])
+    run.close()
+  })
+
   it('before the start asks for nothing', async () => {
     const run = newRun(5)
     const reason = await search(parts(run), AbortSignal.abort())

@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Archive } from '../../src/archive/archive.ts'
 import { dominates } from '../../src/archive/dominance.ts'
+import { hypervolume } from '../../src/archive/hypervolume.ts'
 import type { Trial } from '../../src/candidate.ts'
-import { lossesOf, type Objective } from '../../src/objective.ts'
+import { lossesOf, type Objective, referencePoint } from '../../src/objective.ts'
 import { failedTrial, scoredTrial } from '../helpers/trials.ts'
 
 /** Objectives of mixed directions: a flipped sign anywhere shows. Values on a small grid make ties and duplicates common. */
@@ -75,6 +76,8 @@ export function archiveContract(name: string, create: (objectives: readonly Obje
               const result = archive.add(trial)
               const after = new Set([...archive].map(t => t.id))
               expect(archive.hypervolume()).toBeGreaterThanOrEqual(volume)
+              const points = [...archive].map(t => losses(t, m))
+              expect(archive.hypervolume()).toBe(hypervolume(points, referencePoint(gridObjectives(m))))
               if (result.status === 'added') {
                 expect(after.has(trial.id)).toBe(true)
                 expect([...before.keys()].filter(id => !after.has(id)).sort((a, b) => a - b)).toEqual(result.evicted)
