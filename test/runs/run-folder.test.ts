@@ -160,10 +160,12 @@ describe('a run file from elsewhere', () => {
   })
 
   it('is refused if it belongs to another program', () => {
-    const folder = tampered(source(), 'PRAGMA application_id = 7')
-    // Both by the bytes and, in a process that knows the file, by asking SQLite.
-    for (const path of [folder, copied(folder)])
-      expect(refusal(() => readRun(path)).message).toContain(
+    const known = source() // this process has had it open, and asks SQLite
+    const database = new Libsql(join(known, 'run.sqlite'))
+    database.exec('PRAGMA application_id = 7')
+    database.close()
+    for (const folder of [known, copied(known)])
+      expect(refusal(() => readRun(folder)).message).toContain(
         'is not the file of a run: its application id is 0x00000007, that of a run is 0x414d4c47.',
       )
   })
