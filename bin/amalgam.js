@@ -4,6 +4,16 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+// Until a command takes over, a signal ends with the exit code it will have later, and says where things stand.
+const [command, name] = process.argv.slice(2)
+const early = exitCode => () => {
+  const next = command === 'resume' && name !== undefined ? ` Resume: amalgam resume ${name}` : ''
+  process.stderr.write(`Interrupted before anything was done; nothing was changed.${next}\n`)
+  process.exit(exitCode)
+}
+process.on('SIGINT', early(130))
+process.on('SIGTERM', early(143))
+
 const root = fileURLToPath(new URL('..', import.meta.url))
 const main = new URL('../dist/cli/main.js', import.meta.url)
 if (!existsSync(main) && existsSync(new URL('../tsconfig.build.json', import.meta.url))) {

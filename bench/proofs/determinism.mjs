@@ -1,7 +1,7 @@
 // Same config and seed twice; 1 and 2 workers with the same slots; the worker host killed with SIGKILL twenty times: one table.
 //   node bench/proofs/determinism.mjs
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -30,8 +30,12 @@ async function table(name, args, hostKills = 0) {
       target,
       ...args,
     ],
-    { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] },
+    { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] },
   )
+  let text = ''
+  child.stderr.on('data', data => {
+    text += data
+  })
   let done = false
   const closed = new Promise(resolve =>
     child.on('close', code => {
@@ -40,17 +44,22 @@ async function table(name, args, hostKills = 0) {
     }),
   )
   let kills = 0
+  let last
   while (!done && kills < hostKills) {
-    await new Promise(resolve => setTimeout(resolve, 20 + rng.uniform() * 130))
-    for (const pid of childrenOf(child.pid)) {
-      try {
-        process.kill(pid, 'SIGKILL')
-        kills++
-      } catch {}
-    }
+    await new Promise(resolve => setTimeout(resolve, 5))
+    if (!existsSync(join(target, 'run.sqlite'))) continue // the search has not begun
+    const host = childrenOf(child.pid).find(pid => pid !== last)
+    if (host === undefined) continue
+    // From before it is ready to well into its work.
+    await new Promise(resolve => setTimeout(resolve, 100 + rng.uniform() * 900))
+    try {
+      process.kill(host, 'SIGKILL')
+      kills++
+    } catch {} // the run has ended
+    last = host
   }
   const code = await closed
-  if (code !== 0) throw new Error(`${name}: exit code ${code}`)
+  if (code !== 0) throw new Error(`${name}: exit code ${code}\n${text}`)
   if (hostKills > 0) console.log(`${name}: ${kills} kills`)
   return trialTable(target)
 }

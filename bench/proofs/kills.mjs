@@ -68,7 +68,7 @@ try {
     let started = false
     for (;;) {
       // Moments spread over the whole life of a process: start-up, search, finalisation.
-      const after = kills < wanted ? 50 + rng.uniform() * Math.min(reference.ms, 6000) : undefined
+      const after = kills < wanted ? 100 + rng.uniform() * Math.min(reference.ms, 6000) : undefined
       const args = started ? ['resume', target, '--no-progress'] : [...search, '--run', target]
       const result = await run(args, after)
       if (result.killed && result.code !== 0) {

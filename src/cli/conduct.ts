@@ -51,8 +51,9 @@ export async function conductRun(
   }
   const onInterrupt = stop(EXIT.interrupted)
   const onTerminate = stop(EXIT.terminated)
-  process.on('SIGINT', onInterrupt)
-  process.on('SIGTERM', onTerminate)
+  // In place of the launcher's, which end the process at once.
+  process.removeAllListeners('SIGINT').on('SIGINT', onInterrupt)
+  process.removeAllListeners('SIGTERM').on('SIGTERM', onTerminate)
   try {
     const outcome = await launch({
       signal: controller.signal,
