@@ -5,14 +5,21 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createParetoArchive } from '../dist/archive/pareto-archive.js'
 import { evaluatorReference } from '../dist/evaluation/registry.js'
 import { createWorkerHostExecutor } from '../dist/executors/host/worker-host.js'
 import { createInlineExecutor } from '../dist/executors/inline.js'
 import { buildOnnxModel } from '../dist/formats/onnx-build.js'
 import { writeSafetensors } from '../dist/formats/write-file.js'
 import { createRng } from '../dist/rng.js'
+import { createRun } from '../dist/runs/run-folder.js'
+import { search } from '../dist/search.js'
+import { strategyDefinition } from '../dist/strategies/registry.js'
 
-const [width = 1024, examples = 2048, candidates = 30, workers = 2] = process.argv.slice(2).map(Number)
+const [width = 1024, examples = 2560, candidates = 64, workers = 2] = process.argv.slice(2).map(Number)
+/** As a search has by default. */
+const SLOTS = 8
+const REPEATS = 5
 const FEATURES = 784
 const CLASSES = 10
 const widths = [FEATURES, width, width, CLASSES]
@@ -97,7 +104,7 @@ function writeData() {
   )
 }
 
-function job(k) {
+function job(k, [a, b] = [0.1 + k / candidates, 1 - k / candidates]) {
   return {
     label: `candidate ${k}`,
     split: 'search',
@@ -107,40 +114,108 @@ function job(k) {
       base: 'base',
       sources: ['a', 'b'],
       parameters: {},
-      groups: [
-        { layers: 'all', coefficients: { a: { weight: 0.1 + k / candidates }, b: { weight: 1 - k / candidates } } },
-      ],
+      groups: [{ layers: 'all', coefficients: { a: { weight: a }, b: { weight: b } } }],
     },
   }
 }
 
+const mean = values => values.reduce((sum, value) => sum + value, 0) / values.length
 const median = values => values.toSorted((a, b) => a - b)[values.length >> 1]
 
-/** One line per setting: medians over the candidates, milliseconds. */
-async function measure(title, executor, inFlight) {
-  await Promise.all(Array.from({ length: 2 * inFlight }, (_, k) => executor.submit(job(k)))) // sessions, caches
-  const timings = []
-  let next = 0
-  const started = performance.now()
-  const lane = async () => {
-    while (next < candidates) {
-      const from = performance.now()
-      const evaluation = await executor.submit(job(next++))
-      if (evaluation.status !== 'scored') throw new Error(evaluation.reason)
-      timings.push({ ...evaluation.timing, wallMs: performance.now() - from })
-    }
-  }
-  await Promise.all(Array.from({ length: inFlight }, lane))
-  const perSecond = (1000 * candidates) / (performance.now() - started)
-  const wall = median(timings.map(t => t.wallMs))
-  const merge = median(timings.map(t => t.mergeMs))
-  const inference = median(timings.map(t => t.inferenceMs))
-  const around = median(timings.map(t => t.wallMs - t.inferenceMs))
-  const rest = median(timings.map(t => t.wallMs - t.inferenceMs - t.mergeMs))
+/**
+ * A row: milliseconds of a worker's time per candidate, as a search spends them. `wall` is elapsed time × workers / candidates, with
+ * as many candidates in flight as a search has slots; `rest` is what neither merge nor inference account for.
+ */
+function row(title, repeats) {
+  const rows = repeats.map(({ elapsedMs, workers, timings }) => {
+    const wall = (elapsedMs * workers) / timings.length
+    const inference = mean(timings.map(t => t.inferenceMs))
+    const merge = mean(timings.map(t => t.mergeMs))
+    return { wall, inference, merge, rest: wall - inference - merge, around: (100 * (wall - inference)) / wall }
+  })
+  const of = key => median(rows.map(r => r[key]))
+  const spread = rows.map(r => r.around.toFixed(1)).sort((a, b) => a - b)
   console.log(
-    `${title.padEnd(28)} ${[wall, inference, merge, rest].map(ms => ms.toFixed(2).padStart(9)).join(' ')} ` +
-      `${((100 * around) / wall).toFixed(1).padStart(7)} % ${perSecond.toFixed(1).padStart(8)}`,
+    `${title.padEnd(30)} ${['wall', 'inference', 'merge', 'rest'].map(key => of(key).toFixed(2).padStart(9)).join(' ')} ` +
+      `${of('around').toFixed(1).padStart(7)} %   (${spread.at(0)} .. ${spread.at(-1)})`,
   )
+}
+
+/** Candidates through an executor, `slots` in flight. */
+async function measure(title, executor, workers, slots) {
+  await Promise.all(Array.from({ length: 2 * workers }, (_, k) => executor.submit(job(k)))) // sessions, caches
+  const results = []
+  for (let repeat = 0; repeat < REPEATS; repeat++) {
+    const timings = []
+    let next = 0
+    const started = performance.now()
+    const lane = async () => {
+      while (next < candidates) {
+        const evaluation = await executor.submit(job(next++))
+        if (evaluation.status !== 'scored') throw new Error(evaluation.reason)
+        timings.push(evaluation.timing)
+      }
+    }
+    await Promise.all(Array.from({ length: slots }, lane))
+    results.push({ elapsedMs: performance.now() - started, workers, timings })
+  }
+  row(title, results)
+}
+
+/** A whole search: strategy, archive and a run store that is on disk before anything else learns of a result. */
+async function measureSearch(executor, workers) {
+  const genes = ['a', 'b'].map(name => ({ kind: 'real', name, low: 0, high: 1, scale: 'linear', initial: 0.5 }))
+  const objectives = [{ name: 'accuracy', direction: 'maximize', unit: 'accuracy, 0..1', reference: 0, ideal: 1 }]
+  const initial = Float64Array.of(0.5, 0.5)
+  const definition = strategyDefinition('cma-es')
+  const results = []
+  for (let repeat = 0; repeat < REPEATS; repeat++) {
+    const timings = []
+    const runFolder = join(folder, `run-${repeat}-${workers}`)
+    const manifest = {
+      format: 1,
+      runId: 'bench',
+      createdAt: new Date().toISOString(),
+      seed: repeat,
+      slots: SLOTS,
+      strategy: 'cma-es',
+      config: {},
+      objectives,
+      geneNames: ['a', 'b'],
+      digests: {},
+      environment: {},
+    }
+    const run = createRun(runFolder, manifest, { budget: candidates })
+    const context = { domain: { genes, initial }, objectives, rng: createRng(repeat), budget: candidates }
+    // One generation (λ samples and the start): what is measured is the machinery, not how long the last candidates of a
+    // generation keep the other workers waiting.
+    const strategy = definition.create(context, definition.options.parse({ population_size: candidates - 1 }))
+    const started = performance.now()
+    await search(
+      {
+        space: { ...context.domain, decode: genome => job(0, genome).recipe },
+        objectives,
+        strategy,
+        executor: {
+          ...executor,
+          submit: async (...args) => {
+            const evaluation = await executor.submit(...args)
+            timings.push(evaluation.timing)
+            return evaluation
+          },
+        },
+        archive: createParetoArchive(objectives),
+        run,
+        budget: candidates,
+        slots: SLOTS,
+        pending: [],
+      },
+      new AbortController().signal,
+    )
+    results.push({ elapsedMs: performance.now() - started, workers, timings })
+    run.close()
+  }
+  row(`search, host of ${workers}`, results)
 }
 
 writeGraph()
@@ -149,29 +224,30 @@ const sources = [writeSource('base', 1), writeSource('a', 2), writeSource('b', 3
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
 const parameters = weights(0).reduce((sum, { data }) => sum + data.length, 0)
 console.log(`node ${process.version}, ${cpus().length} x ${cpus()[0].model}, commit ${commit}`)
-console.log(`${parameters} parameters, ${examples} examples, ${candidates} candidates; medians in milliseconds`)
-console.log(`${''.padEnd(28)}      wall inference     merge      rest  around it  per second`)
-for (const mode of ['inputs', 'initializers']) {
-  const evaluator = evaluatorReference(
-    {
-      kind: 'onnx',
-      id: 'bench',
-      graph: 'network.onnx',
-      weights: mode,
-      inputs: { pixels: { npy: 'x.npy' } },
-      output: 'logits',
-      tasks: [{ name: 'bench', label: { npy: 'y.npy' }, split: { npy: 's.npy' } }],
-    },
-    folder,
-    'bench',
-  )
-  const setup = { sources, evaluator }
-  const inline = await createInlineExecutor(setup)
-  await measure(`${mode}, inline`, inline, 1)
-  await inline.close()
-  for (const count of new Set([1, workers])) {
-    const host = await createWorkerHostExecutor(setup, { workers: count, evaluationTimeoutMs: 600_000 })
-    await measure(`${mode}, host of ${count}`, host, count)
-    await host.close()
-  }
+console.log(
+  `${parameters} parameters, ${examples} examples, ${candidates} candidates, ${REPEATS} repeats; milliseconds`,
+)
+console.log(`${''.padEnd(30)}      wall inference     merge      rest  around it   (range)`)
+const evaluator = evaluatorReference(
+  {
+    kind: 'onnx',
+    id: 'bench',
+    graph: 'network.onnx',
+    weights: 'inputs',
+    inputs: { pixels: { npy: 'x.npy' } },
+    output: 'logits',
+    tasks: [{ name: 'bench', label: { npy: 'y.npy' }, split: { npy: 's.npy' } }],
+  },
+  folder,
+  'bench',
+)
+const setup = { sources, evaluator }
+const inline = await createInlineExecutor(setup)
+await measure('inline', inline, 1, 1)
+await inline.close()
+for (const count of new Set([1, workers])) {
+  const host = await createWorkerHostExecutor(setup, { workers: count, evaluationTimeoutMs: 600_000 })
+  await measure(`host of ${count}, ${SLOTS} in flight`, host, count, SLOTS)
+  await measureSearch(host, count)
+  await host.close()
 }

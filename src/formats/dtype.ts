@@ -55,11 +55,11 @@ export function parseDtype(name: string, where: string): Dtype {
   })
 }
 
-/** float32 value of every binary16 bit pattern, built on first use: 256 KiB, and a lookup beats the arithmetic. */
-let halfValues: Float32Array | undefined
+/** Bits of the float32 value of every binary16 bit pattern, built on first use: 256 KiB, and a lookup beats the arithmetic. */
+let widened: Uint32Array | undefined
 
-function halfTable(): Float32Array {
-  if (halfValues !== undefined) return halfValues
+function halfTable(): Uint32Array {
+  if (widened !== undefined) return widened
   const table = new Float32Array(65536)
   const bits = new Uint32Array(table.buffer)
   for (let half = 0; half < 65536; half++) {
@@ -75,8 +75,8 @@ function halfTable(): Float32Array {
       bits[half] = (sign | ((exponent + 112) << 23) | (fraction << 13)) >>> 0 // rebias 15 -> 127
     }
   }
-  halfValues = table
-  return table
+  widened = bits
+  return bits
 }
 
 /**
@@ -97,7 +97,9 @@ export function decodeToFloat32(bytes: Uint8Array, dtype: WeightDtype, target: F
     case 'F16': {
       const half = aligned(bytes, Uint16Array)
       const table = halfTable()
-      for (let i = 0; i < n; i++) target[i] = table[half[i]!]!
+      // Bits, not numbers: a signalling NaN that passes through a float64 may come out quiet, or not.
+      const bits = new Uint32Array(target.buffer, target.byteOffset, n)
+      for (let i = 0; i < n; i++) bits[i] = table[half[i]!]!
       return
     }
     case 'BF16': {

@@ -112,10 +112,11 @@ function dispatch(): void {
   }
 }
 
+/** The next job first, the news after it: a thread that waits for the result of another to be written down is a thread that idles. */
 function finish(message: HostReport): void {
   running--
-  report(message)
   dispatch()
+  report(message)
 }
 
 /** Tasks never reject by themselves (`scoreJob` catches), so a rejection is the pool's word on a thread that ended. */
