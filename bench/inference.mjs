@@ -16,10 +16,10 @@ import { createRun } from '../dist/runs/run-folder.js'
 import { search } from '../dist/search.js'
 import { strategyDefinition } from '../dist/strategies/registry.js'
 
-const [width = 1024, examples = 2560, candidates = 64, workers = 2] = process.argv.slice(2).map(Number)
+const [width = 1024, examples = 2560, candidates = 192, workers = 2] = process.argv.slice(2).map(Number)
 /** As a search has by default. */
 const SLOTS = 8
-const REPEATS = 5
+const REPEATS = 3
 const FEATURES = 784
 const CLASSES = 10
 const widths = [FEATURES, width, width, CLASSES]
