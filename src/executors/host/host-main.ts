@@ -1,25 +1,28 @@
 // The worker host: a child process that holds the source weights once, and a pool of threads that merge and score.
 // Its main thread does no work of its own, so it hears the coordinator whatever the threads are doing.
-import type { Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import type { Evaluation } from '../../candidate.ts'
 import { ExecutorError } from '../../errors.ts'
 import { oneLine, reasonOf } from '../../evaluation/score-job.ts'
 import { loadSharedSources } from '../../merge/sources.ts'
 import { compiledPath } from './compiled.ts'
+import { JobOffer, type QueuedJob } from './offer.ts'
 import { toPlainError } from './plain-error.ts'
 import type { HostCommand, HostReport, ThreadData, ThreadDeath, ThreadReport, ThreadTask } from './protocol.ts'
 
 /** Often enough to catch a candidate that grows, rare enough to cost nothing. */
 const MEMORY_SAMPLE_MS = 200
 
-let pool: Piscina<ThreadTask, Evaluation | undefined> | undefined
+let pool: Piscina<ThreadTask, void> | undefined
 let workers = 0
-let running = 0
 let ready = false
 /** Ids of the threads whose session is open. */
 const opened = new Set<number>()
-const queue: { readonly id: number; readonly task: ThreadTask }[] = []
+const queue: QueuedJob[] = []
+const offer = new JobOffer()
+/** What the threads are at: the job of each, and the port on which it gets offers. By number. */
+const serves = new Map<number, { current: number; readonly port: MessagePort }>()
+let serveCount = 0
 
 function report(message: HostReport): void {
   process.send?.(message, undefined, undefined, () => {}) // an error here means the coordinator is gone: `disconnect` follows
@@ -41,8 +44,8 @@ function setUp(command: Extract<HostCommand, { type: 'setup' }>): void {
   workers = command.workers
   const shared = loadSharedSources(command.setup.sources, { threads: workers })
   const slots = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * workers))
-  const data: ThreadData = { setup: command.setup, shared, slots }
-  const threads = new Piscina<ThreadTask, Evaluation | undefined>({
+  const data: ThreadData = { setup: command.setup, shared, slots, offer: offer.cell }
+  const threads = new Piscina<ThreadTask, void>({
     filename: compiledPath('thread.js'),
     name: 'runThreadTask',
     workerData: data,
@@ -68,6 +71,10 @@ function setUp(command: Extract<HostCommand, { type: 'setup' }>): void {
 function onThreadReport(message: ThreadReport): void {
   if (message.type === 'open-failed') {
     report({ type: 'setup-failed', error: message.error })
+    return
+  }
+  if (message.type === 'done') {
+    onDone(message)
     return
   }
   opened.add(message.threadId)
@@ -100,23 +107,64 @@ function onThreadEnd(endedId: number, threads: readonly Worker[], slots: Int32Ar
 
 /** Starts queued jobs, first come first served, on threads that are ready: what is reported as started does run. */
 function dispatch(): void {
-  while (pool !== undefined && running < opened.size) {
-    const next = queue.shift()
+  while (pool !== undefined && serves.size < opened.size) {
+    const next = offer.withdraw() ?? queue.shift()
     if (next === undefined) return
-    running++
-    report({ type: 'started', id: next.id })
-    pool.run(next.task).then(
-      evaluation => finish({ type: 'done', id: next.id, evaluation: evaluation! }),
-      (error: unknown) => finish({ type: 'thread-died', id: next.id, death: threadDeath(error) }),
-    )
+    startServe(pool, next)
   }
+  offerNext()
+}
+
+function startServe(threads: Piscina<ThreadTask, void>, { id, job }: QueuedJob): void {
+  const serve = ++serveCount
+  const { port1, port2 } = new MessageChannel()
+  port1.unref()
+  serves.set(serve, { current: id, port: port1 })
+  report({ type: 'started', id })
+  // What a serve has done comes as messages, in order; the pool's promise tells only of a thread that ended.
+  threads
+    .run({ type: 'serve', serve, id, job, port: port2 }, { transferList: [port2] })
+    .catch((error: unknown) => onServeLost(serve, threadDeath(error)))
+}
+
+function onServeLost(serve: number, death: ThreadDeath): void {
+  const state = serves.get(serve)
+  if (state === undefined) return // it had finished
+  const lost = offer.lostBy(serve)
+  if (lost !== undefined) queue.unshift(lost)
+  endServe(serve)
+  report({ type: 'thread-died', id: state.current, death })
+}
+
+function endServe(serve: number): void {
+  serves.get(serve)?.port.close()
+  serves.delete(serve)
+  dispatch()
+}
+
+/** All threads are at work: the first job of the queue is for the one that finishes first. */
+function offerNext(): void {
+  if (offer.standing !== undefined || serves.size === 0) return
+  const next = queue.shift()
+  if (next !== undefined)
+    offer.make(
+      next,
+      Array.from(serves.values(), ({ port }) => port),
+    )
 }
 
 /** The next job first, the news after it: a thread that waits for the result of another to be written down is a thread that idles. */
-function finish(message: HostReport): void {
-  running--
-  dispatch()
-  report(message)
+function onDone({ serve, id, evaluation, started }: Extract<ThreadReport, { type: 'done' }>): void {
+  const state = serves.get(serve)
+  if (started === undefined) {
+    endServe(serve)
+  } else {
+    if (state !== undefined) state.current = started
+    offer.accepted(started)
+    offerNext()
+    report({ type: 'started', id: started })
+  }
+  report({ type: 'done', id, evaluation })
 }
 
 /** Tasks never reject by themselves (`scoreJob` catches), so a rejection is the pool's word on a thread that ended. */
@@ -156,10 +204,16 @@ function onCommand(command: HostCommand): void {
       }
       break
     case 'job':
-      queue.push({ id: command.id, task: { type: 'score', job: command.job } })
+      queue.push({ id: command.id, job: command.job })
       dispatch()
       break
     case 'cancel': {
+      if (offer.standing?.id === command.id) {
+        if (offer.withdraw() === undefined) break // claimed: `done` will follow
+        offerNext()
+        report({ type: 'cancelled', id: command.id })
+        break
+      }
       const position = queue.findIndex(entry => entry.id === command.id)
       if (position === -1) break
       queue.splice(position, 1)

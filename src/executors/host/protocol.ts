@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads'
 import type { Evaluation } from '../../candidate.ts'
 import type { EvaluationJob, WorkerSetup } from '../../evaluation/job.ts'
 import type { SharedSources } from '../../merge/sources.ts'
@@ -52,12 +53,32 @@ export interface ThreadData {
   readonly shared: SharedSources
   /** Shape (workers,): the thread id that holds each index, 0 for a free one. Over a SharedArrayBuffer. */
   readonly slots: Int32Array
+  /** See `offer.ts`. */
+  readonly offer: Int32Array
 }
 
-/** Thread → host, once: the session is open, or why not. */
+/** Thread → host. */
 export type ThreadReport =
+  /** Once: the session is open, or why not. */
   | { readonly type: 'opened'; readonly threadId: number }
   | { readonly type: 'open-failed'; readonly error: PlainError }
+  /** A job is done; `started`: the one on offer that it went on with, if there was one. */
+  | {
+      readonly type: 'done'
+      readonly serve: number
+      readonly id: number
+      readonly evaluation: Evaluation
+      readonly started: number | undefined
+    }
 
-/** What a thread is asked to do. */
-export type ThreadTask = { readonly type: 'score'; readonly job: EvaluationJob } | { readonly type: 'close' }
+/** What a thread is asked to do. A serve is a job and whatever is on offer after it. */
+export type ThreadTask =
+  | {
+      readonly type: 'serve'
+      readonly serve: number // from 1
+      readonly id: number
+      readonly job: EvaluationJob
+      /** Where offers arrive. */
+      readonly port: MessagePort
+    }
+  | { readonly type: 'close' }

@@ -1,12 +1,12 @@
 // What each thread of the worker host's pool runs.
 import { parentPort, threadId, workerData } from 'node:worker_threads'
-import type { Evaluation } from '../../candidate.ts'
 import { scoreJob } from '../../evaluation/score-job.ts'
 import { openWorkerSession, type WorkerSession } from '../../evaluation/worker-session.ts'
+import { claimOffer } from './offer.ts'
 import { toPlainError } from './plain-error.ts'
 import type { ThreadData, ThreadReport, ThreadTask } from './protocol.ts'
 
-const { setup, shared, slots }: ThreadData = workerData
+const { setup, shared, slots, offer }: ThreadData = workerData
 const opening: Promise<WorkerSession> = openWorkerSession(setup, shared, takeSlot())
 
 function report(message: ThreadReport): void {
@@ -19,11 +19,26 @@ opening.then(
 )
 
 /** The pool's task. Named in `host-main.ts`. */
-export async function runThreadTask(task: ThreadTask): Promise<Evaluation | undefined> {
+export async function runThreadTask(task: ThreadTask): Promise<void> {
   const worker = await opening
-  if (task.type === 'score') return scoreJob(worker, task.job)
-  await worker.session.close()
-  return undefined
+  if (task.type === 'close') {
+    await worker.session.close()
+    return
+  }
+  const { serve, port } = task
+  let { id, job } = task
+  for (;;) {
+    const evaluation = await scoreJob(worker, job)
+    const next = claimOffer(offer, serve, port)
+    report({ type: 'done', serve, id, evaluation, started: next?.id })
+    if (next === undefined) {
+      port.close()
+      return
+    }
+    ;({ id, job } = next)
+    // A turn of the event loop, so that an evaluator's connections, children and timers stay attended between two jobs.
+    await new Promise(resolve => setImmediate(resolve))
+  }
 }
 
 /** A free index, now this thread's. The host frees it when the thread has ended, before it starts another. */
