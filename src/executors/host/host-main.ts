@@ -146,11 +146,12 @@ function endServe(serve: number): void {
 function offerNext(): void {
   if (offer.standing !== undefined || serves.size === 0) return
   const next = queue.shift()
-  if (next !== undefined)
-    offer.make(
-      next,
-      Array.from(serves.values(), ({ port }) => port),
-    )
+  if (next === undefined) return
+  report({ type: 'offered', id: next.id }) // before it can run: a job that takes the process down at once must be suspected
+  offer.make(
+    next,
+    Array.from(serves.values(), ({ port }) => port),
+  )
 }
 
 /** The next job first, the news after it: a thread that waits for the result of another to be written down is a thread that idles. */

@@ -24,6 +24,8 @@ export type HostCommand =
 export type HostReport =
   | { readonly type: 'ready'; readonly rssBytes: number }
   | { readonly type: 'setup-failed'; readonly error: PlainError }
+  /** A thread may start it at any time now; `started` or `cancelled` follows. */
+  | { readonly type: 'offered'; readonly id: number }
   | { readonly type: 'started'; readonly id: number }
   | { readonly type: 'done'; readonly id: number; readonly evaluation: Evaluation }
   | { readonly type: 'cancelled'; readonly id: number }

@@ -26,6 +26,8 @@ export interface Task {
   readonly job: EvaluationJob
   /** `queued`: with us; `sent`: waits in the host; `running`: in a thread. */
   state: 'queued' | 'sent' | 'running'
+  /** Sent, and a thread may have started it without our knowing. */
+  offered: boolean
   /** The caller has its answer or has given up, while the host may still be working on it. */
   settled: boolean
   suspect: boolean
@@ -89,6 +91,7 @@ export class TaskBook {
       id: this.#nextId++,
       job,
       state: 'queued',
+      offered: false,
       settled: false,
       suspect: false,
       needsFreshHost: false,
@@ -152,6 +155,7 @@ export class TaskBook {
 
   started(task: Task): void {
     task.state = 'running'
+    task.offered = false
     task.startedAt = performance.now()
   }
 
@@ -160,6 +164,7 @@ export class TaskBook {
     clearTimeout(task.limit)
     this.#inHost--
     task.state = 'queued'
+    task.offered = false
     if (task.settled) this.#remove(task)
   }
 
@@ -173,7 +178,7 @@ export class TaskBook {
   /** All that the host held is queued again; what ran in it is suspect, or guilty. */
   hostEnded(end: HostEnd): void {
     const held = [...this.#tasks.values()].filter(task => task.state !== 'queued')
-    const running = held.filter(task => task.state === 'running')
+    const running = held.filter(task => task.state === 'running' || (task.offered && end.type === 'died'))
     for (const task of held) this.returned(task)
     // Tasks start in order. With no start reported the report died with the process, and the first ones may have run.
     const exposed = running.length > 0 || end.type !== 'died' ? running : held.slice(0, this.#workers)

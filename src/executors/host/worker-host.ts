@@ -271,6 +271,10 @@ class WorkerHostExecutor implements Executor {
       default: {
         const task = this.#book.get(report.id)
         if (task === undefined) return
+        if (report.type === 'offered') {
+          task.offered = true
+          return
+        }
         if (report.type === 'started') {
           this.#onStarted(task)
           return
