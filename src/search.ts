@@ -30,7 +30,7 @@ export interface SearchParts {
   readonly executor: Executor
   readonly archive: Archive
   readonly run: Run
-  /** Candidates to ask for, those of earlier sessions included. */
+  /** Candidates to ask for, those of earlier processes included. */
   readonly budget: number
   /** Candidates asked and not yet told, at most. */
   readonly slots: number
@@ -51,7 +51,7 @@ export interface SearchParts {
 
 /** State of a search after a tell. */
 export interface SearchProgress {
-  readonly done: number // evaluations told, those of earlier sessions included
+  readonly done: number // evaluations told, those of earlier processes included
   readonly total: number // the budget
   readonly failed: number
   /** The smallest scalarised loss so far. */

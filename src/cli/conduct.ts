@@ -21,7 +21,7 @@ export interface Conducted {
   readonly folder: string
   /** What to type after `amalgam resume`. */
   readonly name: string
-  /** Evaluations done in earlier sessions. */
+  /** Evaluations done by earlier processes. */
   readonly done?: number
   readonly flags: ConductFlags
 }

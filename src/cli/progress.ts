@@ -4,7 +4,7 @@ import { canRedraw, type Environment, isAsciiOnly, type OutputStream, terminalWi
 
 /** What a search tells while it goes on. */
 export interface ProgressUpdate {
-  readonly done: number // evaluations told, those of earlier sessions included
+  readonly done: number // evaluations told, those of earlier processes included
   readonly total: number // the budget, ≥ 1
   readonly failed: number
   /** Smallest scalarised loss so far. */
@@ -13,7 +13,7 @@ export interface ProgressUpdate {
 }
 
 export interface ProgressState extends ProgressUpdate {
-  /** Evaluations of this session: what the rate is computed from. */
+  /** Evaluations since this process went on with the run: what the rate is computed from. */
   readonly fresh: number
   readonly elapsedMs: number
 }
@@ -28,7 +28,7 @@ export interface Progress {
 
 export interface ProgressOptions {
   readonly enabled: boolean
-  /** Evaluations that were done before this session. */
+  /** Evaluations that were done before this process went on with the run. */
   readonly done?: number
   readonly env?: Environment
   /** Milliseconds from any origin; for tests. */

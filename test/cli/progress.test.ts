@@ -35,7 +35,7 @@ describe('renderProgress', () => {
     expect(renderProgress({ ...state, done: 300 }, 120)).not.toContain('left')
   })
 
-  it('computes the rate from this session alone', () => {
+  it('computes the rate from what this process evaluated', () => {
     expect(renderProgress({ ...state, fresh: 44 }, 120)).toContain('1.0/s  2 min 43 s left')
     expect(renderProgress({ ...state, fresh: 3, elapsedMs: 3_600_000 }, 120)).toContain('3.0/h')
   })
