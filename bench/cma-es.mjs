@@ -2,9 +2,9 @@
 // `npm run build`: node bench/cma-es.mjs [seeds]
 import { pathToFileURL } from 'node:url'
 import { createRng } from '../dist/rng.js'
-import { cmaEs } from '../dist/strategies/cma-es.js'
-import { CmaEsRun, cmaEsConstants, defaultPopulationSize } from '../dist/strategies/cma-es-run.js'
-import { nextSample } from '../dist/strategies/orthogonal-sampling.js'
+import { cmaEs } from '../dist/strategies/cma-es/cma-es.js'
+import { CmaEsRun, cmaEsConstants, defaultPopulationSize } from '../dist/strategies/cma-es/cma-es-run.js'
+import { nextSample } from '../dist/strategies/cma-es/orthogonal-sampling.js'
 
 /**
  * Median evaluations to 1e-8 from x0 ~ U(-4, 4)^d, sigma0 = 2, no bounds: [pycma, cmaes], 11 seeds each, converged runs only.

@@ -1,7 +1,7 @@
 import { ConfigError, nearest, show } from '../errors.ts'
-import { cmaEs } from './cma-es.ts'
-import { random } from './random.ts'
-import { sobol } from './sobol-search.ts'
+import { cmaEs } from './cma-es/cma-es.ts'
+import { random } from './sampling/random.ts'
+import { sobol } from './sampling/sobol-search.ts'
 import type { StrategyDefinition } from './strategy.ts'
 
 /** Every strategy by kind. A new one is added here, and has to pass `test/contracts/strategy-contract.ts`. */

@@ -52,6 +52,15 @@ export interface StrategyContext {
   readonly rng: Rng
   /** Evaluations the run may spend, where known: lets a strategy plan. */
   readonly budget: number | undefined
+  /** Evaluations in flight at most, where known: lets a strategy choose between one good proposal and a batch. */
+  readonly slots?: number
+  /**
+   * Trials of earlier runs in this very domain, scored by the same objectives, best used as a warm start. Their ids belong to those
+   * runs; they are never told. Order is part of the input: equal priors in equal order give equal proposals.
+   */
+  readonly prior?: readonly ToldTrial[]
+  /** Genomes worth a look besides `domain.initial`: known recipes. Each is proposed once, early, and learned from where it fits. */
+  readonly guesses?: readonly Genome[]
 }
 
 export interface StrategyDefinition<Options = unknown> {

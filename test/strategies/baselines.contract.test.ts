@@ -1,5 +1,5 @@
-import { random } from '../../src/strategies/random.ts'
-import { sobol } from '../../src/strategies/sobol-search.ts'
+import { random } from '../../src/strategies/sampling/random.ts'
+import { sobol } from '../../src/strategies/sampling/sobol-search.ts'
 import { describeStrategy } from '../contracts/strategy-contract.ts'
 import { sphere } from '../problems/single-objective.ts'
 

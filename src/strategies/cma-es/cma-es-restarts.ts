@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Rng } from '../rng.ts'
+import type { Rng } from '../../rng.ts'
 
 /**
  * What to start when a CMA-ES run has ended.

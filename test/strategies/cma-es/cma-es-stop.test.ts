@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { cmaEsConstants } from '../../src/strategies/cma-es-run.ts'
-import { CmaEsStop, type Distribution, type StopTolerances } from '../../src/strategies/cma-es-stop.ts'
+import { cmaEsConstants } from '../../../src/strategies/cma-es/cma-es-run.ts'
+import { CmaEsStop, type Distribution, type StopTolerances } from '../../../src/strategies/cma-es/cma-es-stop.ts'
 
 const tolerances: StopTolerances = { tolx: 1e-11, tolfun: 1e-11, tolfunhist: 1e-12, tolflatfitness: 10 }
 const constants = cmaEsConstants(2, 6, true) // recent history: 20; stagnation: 147 generations; maxiter: 1630

@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { decodeFloat64 } from '../../src/numerics/float-codec.ts'
-import { createRng } from '../../src/rng.ts'
+import { decodeFloat64 } from '../../../src/numerics/float-codec.ts'
+import { createRng } from '../../../src/rng.ts'
 import {
   type CmaEsConstants,
   CmaEsRun,
   cmaEsConstants,
   defaultPopulationSize,
-} from '../../src/strategies/cma-es-run.ts'
-import { nextSample } from '../../src/strategies/orthogonal-sampling.ts'
-import { ellipsoid, rosenbrock, sphere } from '../problems/single-objective.ts'
+} from '../../../src/strategies/cma-es/cma-es-run.ts'
+import { nextSample } from '../../../src/strategies/cma-es/orthogonal-sampling.ts'
+import { ellipsoid, rosenbrock, sphere } from '../../problems/single-objective.ts'
 
 const reference = z
   .object({
@@ -23,7 +23,7 @@ const reference = z
       }),
     ),
   })
-  .parse(JSON.parse(readFileSync(new URL('../fixtures/cma-es/cmaes-rosenbrock.json', import.meta.url), 'utf8')))
+  .parse(JSON.parse(readFileSync(new URL('../../fixtures/cma-es/cmaes-rosenbrock.json', import.meta.url), 'utf8')))
 
 /** The constants of the package cmaes, which differ in c_σ, c_1 and c_μ. */
 function peerConstants(n: number, lambda: number): CmaEsConstants {

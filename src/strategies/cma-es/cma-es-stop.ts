@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { StopReason } from '../candidate.ts'
-import { decodeFloat64, encodeFloat64 } from '../numerics/float-codec.ts'
+import type { StopReason } from '../../candidate.ts'
+import { decodeFloat64, encodeFloat64 } from '../../numerics/float-codec.ts'
 import type { CmaEsRun } from './cma-es-run.ts'
 
 /** What the criteria look at. */

@@ -1,5 +1,5 @@
-import { decodeFloat64, encodeFloat64 } from '../numerics/float-codec.ts'
-import { SymmetricEigen } from '../numerics/symmetric-eigen.ts'
+import { decodeFloat64, encodeFloat64 } from '../../numerics/float-codec.ts'
+import { SymmetricEigen } from '../../numerics/symmetric-eigen.ts'
 
 /**
  * The (mu/mu_w, lambda)-CMA-ES with active covariance update: one run from a mean and a step size, in unbounded R^d.

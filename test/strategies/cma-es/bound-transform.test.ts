@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { fromUnitInterval, intoUnitInterval } from '../../src/strategies/bound-transform.ts'
+import { fromUnitInterval, intoUnitInterval } from '../../../src/strategies/cma-es/bound-transform.ts'
 
 const anywhere = fc.double({ min: -100, max: 100, noNaN: true })
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import type { Domain, Gene } from '../../src/candidate.ts'
-import { ConfigError } from '../../src/errors.ts'
-import { createRng } from '../../src/rng.ts'
-import { cmaEs } from '../../src/strategies/cma-es.ts'
-import type { Strategy, StrategyContext } from '../../src/strategies/strategy.ts'
-import { corners, dtlz2, zdt1 } from '../problems/multi-objective.ts'
-import { candidateOf, failed, minimize, realDomain, scored, type TestProblem } from '../problems/problem.ts'
-import { constant, ellipsoid, rosenbrock, sphere, stepwiseAccuracy } from '../problems/single-objective.ts'
+import type { Domain, Gene } from '../../../src/candidate.ts'
+import { ConfigError } from '../../../src/errors.ts'
+import { createRng } from '../../../src/rng.ts'
+import { cmaEs } from '../../../src/strategies/cma-es/cma-es.ts'
+import type { Strategy, StrategyContext } from '../../../src/strategies/strategy.ts'
+import { corners, dtlz2, zdt1 } from '../../problems/multi-objective.ts'
+import { candidateOf, failed, minimize, realDomain, scored, type TestProblem } from '../../problems/problem.ts'
+import { constant, ellipsoid, rosenbrock, sphere, stepwiseAccuracy } from '../../problems/single-objective.ts'
 
 function create(problem: TestProblem, options: unknown = {}, seed = 1): Strategy {
   const context: StrategyContext = { ...problem, rng: createRng(seed), budget: undefined }

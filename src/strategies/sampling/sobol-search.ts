@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import type { JsonValue } from '../candidate.ts'
-import { ConfigError } from '../errors.ts'
-import { SOBOL_DIMENSIONS, SobolSequence } from '../numerics/sobol.ts'
-import { type RngState, restoreRng } from '../rng.ts'
-import { rngStateSchema, snapshotState } from './snapshot.ts'
-import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition } from './strategy.ts'
-import { fromUnitCube, resetInactive } from './unit-cube.ts'
+import type { JsonValue } from '../../candidate.ts'
+import { ConfigError } from '../../errors.ts'
+import { SOBOL_DIMENSIONS, SobolSequence } from '../../numerics/sobol.ts'
+import { type RngState, restoreRng } from '../../rng.ts'
+import { rngStateSchema, snapshotState } from '../snapshot.ts'
+import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition } from '../strategy.ts'
+import { fromUnitCube, resetInactive } from '../unit-cube.ts'
 
 /**
  * Sobol search: the points of a scrambled Sobol sequence in order. Covers the space more evenly than random search at the same

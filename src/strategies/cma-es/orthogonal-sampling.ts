@@ -1,4 +1,4 @@
-import type { Rng } from '../rng.ts'
+import type { Rng } from '../../rng.ts'
 
 /**
  * The next standard normal vector of a generation. `orthogonal`: at right angles to the ones before it, in blocks of n, its length

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { createRng } from '../../src/rng.ts'
-import { firstRun, nextRun, type RunPlan } from '../../src/strategies/cma-es-restarts.ts'
+import { createRng } from '../../../src/rng.ts'
+import { firstRun, nextRun, type RunPlan } from '../../../src/strategies/cma-es/cma-es-restarts.ts'
 
 /** `count` runs, each spending its population times its generation limit, or 100 generations. */
 function runs(policy: 'ipop' | 'bipop', count: number, dimension: number, population: number): RunPlan[] {

@@ -1,6 +1,6 @@
-import { cmaEs } from '../../src/strategies/cma-es.ts'
-import { describeStrategy } from '../contracts/strategy-contract.ts'
-import { sphere } from '../problems/single-objective.ts'
+import { cmaEs } from '../../../src/strategies/cma-es/cma-es.ts'
+import { describeStrategy } from '../../contracts/strategy-contract.ts'
+import { sphere } from '../../problems/single-objective.ts'
 
 describeStrategy('cma-es', cmaEs, {
   generational: true,

@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import type { JsonValue } from '../candidate.ts'
-import { type Rng, restoreRng } from '../rng.ts'
-import { rngStateSchema, snapshotState } from './snapshot.ts'
-import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition } from './strategy.ts'
-import { fromUnitCube, resetInactive } from './unit-cube.ts'
+import type { JsonValue } from '../../candidate.ts'
+import { type Rng, restoreRng } from '../../rng.ts'
+import { rngStateSchema, snapshotState } from '../snapshot.ts'
+import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition } from '../strategy.ts'
+import { fromUnitCube, resetInactive } from '../unit-cube.ts'
 
 /**
  * Random search: independent, uniform candidates (log-uniform for genes with a log scale). The baseline that every other
