@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import type { Candidate, Genome } from '../../src/candidate.ts'
 import { createRng, type Rng } from '../../src/rng.ts'
@@ -9,40 +11,61 @@ import type {
   StrategyDefinition,
   ToldTrial,
 } from '../../src/strategies/strategy.ts'
+import { fromUnitCube, resetInactive } from '../../src/strategies/unit-cube.ts'
 import { corners, mixed } from '../problems/multi-objective.ts'
 import { candidateOf, failed, isInside, scored, type TestProblem } from '../problems/problem.ts'
-import { constant, rounded, sphere } from '../problems/single-objective.ts'
+import { constant, rounded, sphere, stepwiseAccuracy } from '../problems/single-objective.ts'
 
 /** What a strategy claims about itself; the suite holds it to that. */
 export interface StrategyClaims {
   /** Options as a config would give them; defaults are filled in by the definition's schema. Default: {}. */
   readonly options?: unknown
-  /** Learns whole generations: tells of one generation commute. Default: false. */
+  /** Learns whole generations: tells of one generation commute, the state in between included. Default: false. */
   readonly generational?: boolean
+  /**
+   * Learns from each trial as it comes, by the very definition of the algorithm, so that the order of tells between two asks may
+   * matter. Default: false, it does not.
+   */
+  readonly sequential?: boolean
+  /** Proposals, besides the guesses, that may come before the last guess has been proposed. Default: 1, the declared start. */
+  readonly beforeGuesses?: number
+  /** Passes over `prior` and `guesses`. Default: false. */
+  readonly ignoresPrior?: boolean
   /** Searches integer, categorical and conditional genes. Default: false. */
   readonly mixedGenes?: boolean
-  /** Numbers of objectives it accepts. Default: 1, 2, 3. */
+  /** Numbers of objectives it accepts. Default: 1, 2, 3, 5. */
   readonly objectives?: readonly number[]
-  /** Tells of the long run, and the largest JSON text its snapshot may ever have there (d = 3), in characters. */
-  readonly longRun?: { readonly tells: number; readonly snapshotLimit: number }
+  /**
+   * Tells of the long run (d = 3); the largest JSON text its snapshot may ever have there, in characters; and how many of the
+   * trials it may still hold at the end. Default: 10,000 tells, 50,000 characters, 1,000 trials.
+   */
+  readonly longRun?: { readonly tells: number; readonly snapshotLimit: number; readonly held?: number }
+  /** Share of the suite's evaluations that are made, in (0, 1], for a strategy that computes long between two of them. Default: 1. */
+  readonly effort?: number
   /** Reaches `loss` (scalarised by `worst` for several objectives) on `problem` within `budget` evaluations. */
   readonly reaches: { readonly problem: TestProblem; readonly budget: number; readonly loss: number }
 }
 
-const LONG_RUN = { tells: 10_000, snapshotLimit: 50_000 }
+const LONG_RUN = { tells: 10_000, snapshotLimit: 50_000, held: 1000 }
+/** Numbers of objectives that a strategy searches unless it claims otherwise. */
+const OBJECTIVES = [1, 2, 3, 5]
 
 /** The suite that every strategy has to pass. Call it at the top level of a test file. */
 export function describeStrategy(name: string, definition: StrategyDefinition, claims: StrategyClaims): void {
   const options = definition.options.parse(claims.options ?? {})
-  const context = (problem: TestProblem, seed: number): StrategyContext => ({
+  const context = (problem: TestProblem, seed: number, more: Partial<StrategyContext>): StrategyContext => ({
     domain: problem.domain,
     objectives: problem.objectives,
     rng: createRng(seed),
     budget: undefined,
+    ...more,
   })
-  const create = (problem: TestProblem, seed = 1): Strategy => definition.create(context(problem, seed), options)
-  const restore = (problem: TestProblem, snapshot: Snapshot, seed = 1): Strategy =>
-    definition.restore(context(problem, seed), options, JSON.parse(JSON.stringify(snapshot)))
+  const create = (problem: TestProblem, seed = 1, more: Partial<StrategyContext> = {}): Strategy =>
+    definition.create(context(problem, seed, more), options)
+  const restore = (problem: TestProblem, snapshot: Snapshot, seed = 1, more: Partial<StrategyContext> = {}): Strategy =>
+    definition.restore(context(problem, seed, more), options, JSON.parse(JSON.stringify(snapshot)))
+  const times = (count: number): number => Math.ceil(count * (claims.effort ?? 1))
+  const problems = [sphere(3), ...(claims.mixedGenes ? [mixed()] : [])]
 
   describe(`${name} keeps the strategy contract`, () => {
     it('describes itself', () => {
@@ -62,10 +85,11 @@ export function describeStrategy(name: string, definition: StrategyDefinition, c
       it(`stays inside the bounds on ${problem.name}, whatever the order of asks and tells`, () => {
         for (let seed = 1; seed <= 5; seed++) {
           const session = new Session(create(problem, seed), problem, seed)
-          session.run(60)
-          expect(session.genomes.length).toBeGreaterThan(50)
+          session.run(times(60))
+          expect(session.genomes.length).toBeGreaterThan(times(50))
           for (const genome of session.genomes) {
             expect(isInside(problem.domain, genome), `[${[...genome]}]`).toBe(true)
+            expect(genome).toEqual(resetInactive(problem.domain, genome.slice()))
           }
         }
       })
@@ -108,7 +132,7 @@ export function describeStrategy(name: string, definition: StrategyDefinition, c
 
     it('proposes a function of its seed', () => {
       const problem = sphere(4)
-      const genomes = (seed: number): Genome[] => firstGenomes(create(problem, seed), problem, 100)
+      const genomes = (seed: number): Genome[] => firstGenomes(create(problem, seed), problem, times(100))
       expect(genomes(1)).toEqual(genomes(1))
       expect(genomes(1)).not.toEqual(genomes(2))
     })
@@ -132,7 +156,7 @@ export function describeStrategy(name: string, definition: StrategyDefinition, c
         const problem = sphere(3)
         const [first, second] = [create(problem), create(problem)]
         const rng = createRng(5)
-        for (let round = 0, id = 0; round < 20; round++) {
+        for (let round = 0, id = 0; round < times(20); round++) {
           const trials = first.ask(1000).map(p => maybeFailed(problem, candidateOf(p, id++), 7))
           second.ask(1000)
           const shuffled = shuffle(trials, rng)
@@ -149,13 +173,93 @@ export function describeStrategy(name: string, definition: StrategyDefinition, c
       })
     }
 
+    if (!claims.sequential) {
+      it('proposes the same whatever the order and grouping of the tells between two asks', () => {
+        const problem = sphere(3)
+        const [first, second] = [create(problem), create(problem)]
+        const rng = createRng(6)
+        let open: Candidate[] = []
+        for (let round = 0, id = 0; round < times(25); round++) {
+          const proposals = first.ask(5)
+          expect(second.ask(5)).toEqual(proposals)
+          open.push(...proposals.map(proposal => candidateOf(proposal, id++)))
+          // Some stay in flight, but everything comes back before a strategy that waits would run dry.
+          const count = proposals.length === 0 ? open.length : rng.integer(0, open.length + 1)
+          const chosen = new Set(shuffle(open, rng).slice(0, count))
+          const trials = open.filter(c => chosen.has(c)).map(c => maybeFailed(problem, c, 7))
+          open = open.filter(c => !chosen.has(c))
+          first.tell(trials)
+          const shuffled = shuffle(trials, rng)
+          const cut = rng.integer(0, shuffled.length + 1)
+          second.tell(shuffled.slice(0, cut))
+          for (const trial of shuffled.slice(cut)) second.tell([trial])
+        }
+        expect(second.stopReason()).toEqual(first.stopReason())
+      })
+    }
+
+    if (!claims.ignoresPrior) {
+      for (const problem of problems) {
+        it(`proposes known recipes early and once each on ${problem.name}`, () => {
+          const guesses = somePoints(problem, 5, 21)
+          const kept = guesses.map(genome => genome.slice())
+          const genomes = firstGenomes(create(problem, 1, { guesses }), problem, 20 + times(100))
+          const early = guesses.length + (claims.beforeGuesses ?? 1)
+          for (const guess of kept) {
+            const places = genomes.flatMap((genome, i) => (equal(genome, guess) ? [i] : []))
+            expect(places).toHaveLength(1)
+            expect(places[0]).toBeLessThan(early)
+          }
+          expect(guesses).toEqual(kept)
+        })
+      }
+
+      it('takes trials of earlier runs: none, one, many, failed ones, and many objectives', () => {
+        const count = times(40)
+        const cases = [
+          ...[0, 1, 2, 40].flatMap(n =>
+            [somePrior(sphere(3), n, 3), somePrior(sphere(3), n, 1)].map(prior => ({ problem: sphere(3), prior })),
+          ),
+          ...[...problems.slice(1), ...(claims.objectives ?? OBJECTIVES).map(m => corners(3, m))].map(problem => ({
+            problem,
+            prior: somePrior(problem, 30, 5),
+          })),
+        ]
+        for (const { problem, prior } of cases) {
+          const kept = structuredClone(prior)
+          const genomes = (): Genome[] => firstGenomes(create(problem, 2, { prior }), problem, count)
+          const proposed = genomes()
+          expect(proposed).toHaveLength(count)
+          for (const genome of proposed) expect(isInside(problem.domain, genome), `[${[...genome]}]`).toBe(true)
+          expect(genomes()).toEqual(proposed)
+          expect(prior).toEqual(kept)
+        }
+      })
+
+      it('continues bit by bit from a snapshot with trials of earlier runs and known recipes', () => {
+        for (const problem of problems) {
+          const more = { prior: somePrior(problem, 25, 6), guesses: somePoints(problem, 4, 9), slots: 4, budget: 200 }
+          for (const turns of [0, 2, times(20)]) {
+            const session = new Session(create(problem, 1, more), problem, turns)
+            session.run(turns)
+            const twin = session.withStrategy(restore(problem, session.strategy.snapshot(), 1, more))
+            session.run(times(30))
+            twin.run(times(30))
+            expect(twin.genomes).toEqual(session.genomes)
+            expect(twin.strategy.snapshot()).toEqual(session.strategy.snapshot())
+          }
+        }
+      })
+    }
+
     it('goes on when candidates fail, even when all do', () => {
       const problem = sphere(3)
       for (const every of [1, 2, 3]) {
         const strategy = create(problem)
-        expect(told(strategy, problem, 300, candidate => maybeFailed(problem, candidate, every))).toBe(300)
+        const [failing, after] = [times(300), times(100)]
+        expect(told(strategy, problem, failing, candidate => maybeFailed(problem, candidate, every))).toBe(failing)
         expect(strategy.stopReason()).toBeUndefined()
-        expect(told(strategy, problem, 100, undefined, 300)).toBe(100)
+        expect(told(strategy, problem, after, undefined, failing)).toBe(after)
       }
     })
 
@@ -163,34 +267,35 @@ export function describeStrategy(name: string, definition: StrategyDefinition, c
       it(`survives a constant objective with d = ${d}`, () => {
         const problem = constant(d)
         const strategy = create(problem)
-        expect(told(strategy, problem, 500)).toBe(500)
+        expect(told(strategy, problem, times(500))).toBe(times(500))
         for (const proposal of strategy.ask(3)) expect(isInside(problem.domain, proposal.genome)).toBe(true)
       })
     }
 
     it('survives plateaus', () => {
-      const problem = rounded(sphere(3), 50)
-      expect(told(create(problem), problem, 1000)).toBe(1000)
+      for (const problem of [rounded(sphere(3), 50), stepwiseAccuracy(4, 20)]) {
+        expect(told(create(problem), problem, times(500))).toBe(times(500))
+      }
     })
 
-    for (const m of claims.objectives ?? [1, 2, 3]) {
+    for (const m of claims.objectives ?? OBJECTIVES) {
       for (const d of [1, 4]) {
         it(`searches with m = ${m} objectives, d = ${d}`, () => {
           const problem = corners(d, m)
-          expect(told(create(problem), problem, 200)).toBe(200)
+          expect(told(create(problem), problem, times(200))).toBe(times(200))
         })
       }
     }
 
-    for (const problem of [sphere(3), ...(claims.mixedGenes ? [mixed()] : [])]) {
+    for (const problem of problems) {
       it(`continues bit by bit on ${problem.name} from a snapshot taken at any moment`, () => {
         const rng = createRng(3)
         for (let round = 0; round < 12; round++) {
           const session = new Session(create(problem), problem, round)
-          session.run(rng.integer(0, 120))
+          session.run(rng.integer(0, times(120)))
           const twin = session.withStrategy(restore(problem, session.strategy.snapshot()))
-          session.run(80)
-          twin.run(80)
+          session.run(times(80))
+          twin.run(times(80))
           expect(twin.genomes).toEqual(session.genomes)
           expect(twin.strategy.snapshot()).toEqual(session.strategy.snapshot())
           expect(twin.strategy.stopReason()).toEqual(session.strategy.stopReason())
@@ -217,14 +322,36 @@ export function describeStrategy(name: string, definition: StrategyDefinition, c
       expect(() => restore(problem, { ...snapshot, state: { nothing: true } })).toThrow(/snapshot is damaged/)
     })
 
-    it('keeps its snapshot small over a long run', () => {
-      const { tells, snapshotLimit } = claims.longRun ?? LONG_RUN
+    it('shows facts that survive JSON at every moment', () => {
+      for (const problem of problems) {
+        const session = new Session(create(problem), problem, 8)
+        for (let turn = 0; turn < times(60); turn++) {
+          const facts = session.strategy.diagnostics()
+          expect(JSON.parse(JSON.stringify(facts))).toStrictEqual(facts)
+          session.run(1)
+        }
+      }
+    })
+
+    it('keeps its snapshot small and lets go of old trials over a long run', async () => {
+      const { tells, snapshotLimit, held } = { ...LONG_RUN, ...claims.longRun }
       const problem = sphere(3)
       const strategy = create(problem)
-      for (let done = 0; done < tells; done += 500) {
-        expect(told(strategy, problem, 500, undefined, done)).toBe(500)
+      const refs: WeakRef<object>[] = []
+      const remember = (candidate: Candidate): ToldTrial => {
+        const trial = scored(problem, candidate)
+        refs.push(new WeakRef(trial), new WeakRef(trial.genome), new WeakRef(trial.losses!))
+        return trial
+      }
+      const step = Math.min(500, tells)
+      for (let done = 0; done < tells; done += step) {
+        expect(told(strategy, problem, step, remember, done)).toBe(step)
         expect(JSON.stringify(strategy.snapshot()).length).toBeLessThan(snapshotLimit)
       }
+      await new Promise(resolve => setImmediate(resolve)) // what a WeakRef was made of lives as long as the job that made it
+      collectGarbage()
+      expect(refs.filter(ref => ref.deref() !== undefined).length).toBeLessThanOrEqual(3 * held)
+      expect(strategy.kind).toBe(definition.kind) // and is alive until here
     })
 
     const { problem, budget, loss } = claims.reaches
@@ -312,6 +439,38 @@ function firstGenomes(strategy: Strategy, problem: TestProblem, count: number): 
     return scored(problem, candidate)
   })
   return genomes
+}
+
+/** Different points of the domain, away from its start. */
+function somePoints({ domain }: TestProblem, count: number, seed: number): Genome[] {
+  const rng = createRng(seed)
+  return Array.from({ length: count }, () =>
+    resetInactive(
+      domain,
+      fromUnitCube(
+        domain,
+        Float64Array.from(domain.genes, () => rng.uniform()),
+      ),
+    ),
+  )
+}
+
+/** Trials of another run, their ids from anywhere; every `every`-th failed. */
+function somePrior(problem: TestProblem, count: number, every: number): ToldTrial[] {
+  return somePoints(problem, count, 33).map((genome, i) =>
+    maybeFailed(problem, { id: 1 + ((i * 7) % 500), genome, parents: [], memo: null }, every),
+  )
+}
+
+function equal(a: Genome, b: Genome): boolean {
+  return a.length === b.length && a.every((value, i) => value === b[i])
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  const collect: unknown = runInNewContext('gc')
+  if (typeof collect !== 'function') throw new TypeError('This Node.js has no gc().')
+  collect()
 }
 
 /** The trial, failed for every `every`-th id. */

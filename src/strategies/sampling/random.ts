@@ -7,7 +7,8 @@ import { fromUnitCube, resetInactive } from '../unit-cube.ts'
 
 /**
  * Random search: independent, uniform candidates (log-uniform for genes with a log scale). The baseline that every other
- * strategy has to beat; kept pure, so the declared start is not among its candidates. Inactive genes are held at their start.
+ * strategy has to beat; kept pure, so the declared start is not among its candidates. Known recipes, where a caller gives some, come
+ * first. Inactive genes are held at their start.
  */
 const KIND = 'random'
 const VERSION = 1
@@ -28,9 +29,10 @@ class RandomSearch implements Strategy {
   }
 
   ask(count: number): readonly Proposal[] {
-    const { domain } = this.#context
+    const { domain, guesses = [] } = this.#context
     return Array.from({ length: count }, () => {
-      this.#asked++
+      const guess = guesses[this.#asked++]
+      if (guess !== undefined) return { genome: guess.slice() }
       const point = Float64Array.from(domain.genes, () => this.#rng.uniform())
       return { genome: resetInactive(domain, fromUnitCube(domain, point)) }
     })

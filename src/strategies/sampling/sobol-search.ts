@@ -9,7 +9,8 @@ import { fromUnitCube, resetInactive } from '../unit-cube.ts'
 
 /**
  * Sobol search: the points of a scrambled Sobol sequence in order. Covers the space more evenly than random search at the same
- * cost; as a baseline it is kept pure, so the declared start is not among its candidates. Inactive genes are held at their start.
+ * cost; as a baseline it is kept pure, so the declared start is not among its candidates. Known recipes, where a caller gives some,
+ * come first. Inactive genes are held at their start.
  */
 const KIND = 'sobol'
 const VERSION = 1
@@ -39,10 +40,13 @@ class SobolSearch implements Strategy {
   }
 
   ask(count: number): readonly Proposal[] {
-    const { domain } = this.#context
-    return Array.from({ length: count }, () => ({
-      genome: resetInactive(domain, fromUnitCube(domain, this.#sequence.point(this.#index++))),
-    }))
+    const { domain, guesses = [] } = this.#context
+    return Array.from({ length: count }, () => {
+      const k = this.#index++
+      const guess = guesses[k]
+      if (guess !== undefined) return { genome: guess.slice() }
+      return { genome: resetInactive(domain, fromUnitCube(domain, this.#sequence.point(k - guesses.length))) }
+    })
   }
 
   tell(): void {} // learns nothing
