@@ -153,5 +153,7 @@ function tailSeries(z: number): number {
 
 /** d log h / du = Φ(u) / h(u). @param logHu the value of {@link logH} at u. */
 export function logHSlope(u: number, logHu: number): number {
+  // In the far tail both logarithms are near -u²/2, and their difference is all rounding: divide both by φ instead.
+  if (u < -20) return (erfcx(-u * Math.SQRT1_2) * SQRT_PI_2) / tailSeries(1 / (u * u))
   return Math.exp(normalLogCdf(u) - logHu)
 }
