@@ -17,9 +17,9 @@ import type { Rng } from '../../rng.ts'
  * | ρ | `counts` | members of a niche chosen so far |
  */
 export interface Nsga3Memory {
-  /** Shape (m,); Infinity before the first selection. */
+  /** Shape (m,); empty before the first selection. */
   readonly ideal: readonly number[]
-  /** Worst loss seen, shape (m,); -Infinity before the first selection. */
+  /** Worst loss seen, shape (m,); empty before the first selection. */
   readonly worst: readonly number[]
   /** Shape (m or 0, m). */
   readonly extremes: readonly (readonly number[])[]
@@ -40,9 +40,7 @@ const OFF_AXIS = 1e6
 /** Intercepts, and ranges, below this share of the population's range are degenerate. */
 const SMALLEST_RANGE = 1e-6
 
-export function emptyNsga3Memory(m: number): Nsga3Memory {
-  return { ideal: new Array<number>(m).fill(Infinity), worst: new Array<number>(m).fill(-Infinity), extremes: [] }
-}
+export const EMPTY_NSGA3_MEMORY: Nsga3Memory = { ideal: [], worst: [], extremes: [] }
 
 /**
  * @param losses shape (n, m), finite.
@@ -80,9 +78,9 @@ function normalization(
   front: readonly number[],
   before: Nsga3Memory,
 ): { readonly memory: Nsga3Memory; readonly nadir: readonly number[] } {
-  const axes = before.ideal.map((_, i) => i)
-  const ideal = axes.map(i => losses.reduce((least, point) => Math.min(least, point[i]!), before.ideal[i]!))
-  const worst = axes.map(i => losses.reduce((most, point) => Math.max(most, point[i]!), before.worst[i]!))
+  const axes = losses[0]!.map((_, i) => i)
+  const ideal = axes.map(i => losses.reduce((least, point) => Math.min(least, point[i]!), before.ideal[i] ?? Infinity))
+  const worst = axes.map(i => losses.reduce((most, point) => Math.max(most, point[i]!), before.worst[i] ?? -Infinity))
   const frontWorst = axes.map(i => front.reduce((most, p) => Math.max(most, losses[p]![i]!), -Infinity))
   const populationWorst = axes.map(i => losses.reduce((most, point) => Math.max(most, point[i]!), -Infinity))
   const scale = axes.map(i => Math.max(populationWorst[i]! - ideal[i]!, Number.MIN_VALUE))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { dominates, nonDominatedSort } from '../../../src/archive/dominance.ts'
 import { createRng } from '../../../src/rng.ts'
-import { emptyNsga3Memory, selectNsga3 } from '../../../src/strategies/evolution/nsga3-selection.ts'
+import { EMPTY_NSGA3_MEMORY, selectNsga3 } from '../../../src/strategies/evolution/nsga3-selection.ts'
 import { referenceDirections } from '../../../src/strategies/evolution/reference-directions.ts'
 
 const cloud = (n: number, m: number, seed: number): number[][] => {
@@ -14,7 +14,7 @@ describe('selectNsga3', () => {
     for (const m of [1, 2, 3, 5]) {
       const losses = cloud(60, m, m)
       const directions = referenceDirections(m, 30)
-      const { survivors, niches } = selectNsga3(losses, 30, directions, emptyNsga3Memory(m), createRng(1))
+      const { survivors, niches } = selectNsga3(losses, 30, directions, EMPTY_NSGA3_MEMORY, createRng(1))
       expect(new Set(survivors).size).toBe(30)
       expect(niches).toHaveLength(30)
       const ranks = new Map(nonDominatedSort(losses).flatMap((front, rank) => front.map(i => [i, rank])))
@@ -24,9 +24,9 @@ describe('selectNsga3', () => {
   })
 
   it('takes all where there are not more than asked for', () => {
-    const { survivors } = selectNsga3(cloud(5, 3, 1), 9, referenceDirections(3, 10), emptyNsga3Memory(3), createRng(1))
+    const { survivors } = selectNsga3(cloud(5, 3, 1), 9, referenceDirections(3, 10), EMPTY_NSGA3_MEMORY, createRng(1))
     expect([...survivors].sort()).toEqual([0, 1, 2, 3, 4])
-    const none = selectNsga3([], 9, referenceDirections(3, 10), emptyNsga3Memory(3), createRng(1))
+    const none = selectNsga3([], 9, referenceDirections(3, 10), EMPTY_NSGA3_MEMORY, createRng(1))
     expect(none.survivors).toEqual([])
   })
 
@@ -39,7 +39,7 @@ describe('selectNsga3', () => {
       [w[0]!, w[1]! + 0.03, w[2]! - 0.03],
     ])
     const inside = losses.filter(point => Math.min(...point) >= 0)
-    const { survivors } = selectNsga3(inside, 15, directions, emptyNsga3Memory(3), createRng(1))
+    const { survivors } = selectNsga3(inside, 15, directions, EMPTY_NSGA3_MEMORY, createRng(1))
     expect(survivors.map(i => inside[i]!.join()).sort()).toEqual(directions.map(w => w.join()).sort())
   })
 
@@ -47,8 +47,8 @@ describe('selectNsga3', () => {
     const losses = cloud(80, 3, 7)
     const scaled = losses.map(([a, b, c]) => [1024 * a! + 512, b! / 1024, c! * 2 ** -20 - 8])
     const directions = referenceDirections(3, 28)
-    const one = selectNsga3(losses, 28, directions, emptyNsga3Memory(3), createRng(3))
-    const other = selectNsga3(scaled, 28, directions, emptyNsga3Memory(3), createRng(3))
+    const one = selectNsga3(losses, 28, directions, EMPTY_NSGA3_MEMORY, createRng(3))
+    const other = selectNsga3(scaled, 28, directions, EMPTY_NSGA3_MEMORY, createRng(3))
     expect(other.survivors).toEqual(one.survivors)
   })
 
@@ -62,7 +62,7 @@ describe('selectNsga3', () => {
       ],
       3,
       directions,
-      emptyNsga3Memory(2),
+      EMPTY_NSGA3_MEMORY,
       createRng(1),
     )
     expect(first.memory).toEqual({
@@ -88,15 +88,15 @@ describe('selectNsga3', () => {
 
   it('stands points that are all equal, and a single objective', () => {
     const equal = Array.from({ length: 8 }, () => [1, 1, 1])
-    const { survivors } = selectNsga3(equal, 4, referenceDirections(3, 6), emptyNsga3Memory(3), createRng(1))
+    const { survivors } = selectNsga3(equal, 4, referenceDirections(3, 6), EMPTY_NSGA3_MEMORY, createRng(1))
     expect(survivors).toHaveLength(4)
-    const single = selectNsga3([[3], [1], [2]], 2, referenceDirections(1, 6), emptyNsga3Memory(1), createRng(1))
+    const single = selectNsga3([[3], [1], [2]], 2, referenceDirections(1, 6), EMPTY_NSGA3_MEMORY, createRng(1))
     expect(single.survivors).toEqual([1, 2])
   })
 
   it('never keeps a point and drops one that dominates it', () => {
     const losses = cloud(50, 2, 9)
-    const { survivors } = selectNsga3(losses, 20, referenceDirections(2, 20), emptyNsga3Memory(2), createRng(1))
+    const { survivors } = selectNsga3(losses, 20, referenceDirections(2, 20), EMPTY_NSGA3_MEMORY, createRng(1))
     const kept = new Set(survivors)
     for (const i of survivors)
       for (let j = 0; j < 50; j++) if (dominates(losses[j]!, losses[i]!)) expect(kept.has(j)).toBe(true)

@@ -1,0 +1,36 @@
+import { z } from 'zod'
+import type { StrategyContext, StrategyDefinition } from '../strategy.ts'
+import { selectByCrowding } from './crowding.ts'
+import { Generational, type GenerationalAlgorithm } from './generational.ts'
+import { variationOf, variationOptions } from './options.ts'
+
+const optionsSchema = z.strictObject({
+  population_size: z.number().int().min(2).max(10_000).default(100).describe('Parents, and children per generation.'),
+  ...variationOptions({ crossoverProbability: 0.9, crossoverIndex: 15 }),
+})
+export type Nsga2Options = z.infer<typeof optionsSchema>
+
+function algorithm(context: StrategyContext, options: Nsga2Options): GenerationalAlgorithm<null> {
+  return {
+    kind: 'nsga2',
+    version: 1,
+    populationSize: options.population_size,
+    variation: variationOf(options, context.domain.genes.length),
+    memorySchema: z.null(),
+    firstMemory: null,
+    select: (losses, count) => ({ ...selectByCrowding(losses, count), memory: null }),
+    diagnostics: () => ({}),
+  }
+}
+
+/** NSGA-II: whole non-dominated fronts survive, and of the last one the least crowded; tournaments prefer both. */
+export const nsga2: StrategyDefinition<Nsga2Options> = {
+  kind: 'nsga2',
+  reference:
+    'K. Deb, A. Pratap, S. Agarwal, T. Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE TEC 6(2), 2002',
+  summary:
+    'Evolution by non-dominated fronts and crowding: two objectives, any kind of gene, thousands of evaluations.',
+  options: optionsSchema,
+  create: (context, options) => Generational.create(context, algorithm(context, options)),
+  restore: (context, options, snapshot) => Generational.restore(context, algorithm(context, options), snapshot),
+}

@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import type { StrategyContext, StrategyDefinition } from '../strategy.ts'
+import { Generational, type GenerationalAlgorithm } from './generational.ts'
+import { selectNsga3 } from './nsga3-selection.ts'
+import { variationOf, variationOptions } from './options.ts'
+import { referenceDirections } from './reference-directions.ts'
+
+const optionsSchema = z.strictObject({
+  population_size: z
+    .number()
+    .int()
+    .min(2)
+    .max(10_000)
+    .default(100)
+    .describe('Parents, and children per generation; there are at most as many reference directions.'),
+  ...variationOptions({ crossoverProbability: 1, crossoverIndex: 30 }),
+})
+export type Nsga3Options = z.infer<typeof optionsSchema>
+
+/** `Nsga3Memory`; all empty before the first selection, as JSON has no infinities. */
+const memorySchema = z.strictObject({
+  ideal: z.array(z.number()),
+  worst: z.array(z.number()),
+  extremes: z.array(z.array(z.number())),
+})
+type Memory = z.infer<typeof memorySchema>
+
+function algorithm(context: StrategyContext, options: Nsga3Options): GenerationalAlgorithm<Memory> {
+  const m = context.objectives.length
+  const directions = referenceDirections(m, options.population_size)
+  return {
+    kind: 'nsga3',
+    version: 1,
+    populationSize: Math.max(options.population_size, directions.length),
+    variation: variationOf(options, context.domain.genes.length),
+    memorySchema,
+    firstMemory: { ideal: [], worst: [], extremes: [] },
+    select: (losses, count, memory, rng) => {
+      const { survivors, memory: after } = selectNsga3(losses, count, directions, memory, rng)
+      const kept = { ideal: [...after.ideal], worst: [...after.worst], extremes: after.extremes.map(e => [...e]) }
+      // Parents are drawn at random: every niche matters alike.
+      return { survivors, standing: survivors.map(() => 0), memory: kept }
+    },
+    diagnostics: (_, memory) => ({ directions: directions.length, ideal: memory.ideal }),
+  }
+}
+
+/** NSGA-III: whole non-dominated fronts survive, and of the last one what fills the emptiest of evenly spread directions. */
+export const nsga3: StrategyDefinition<Nsga3Options> = {
+  kind: 'nsga3',
+  reference:
+    'K. Deb, H. Jain, "An evolutionary many-objective optimization algorithm using reference-point-based nondominated sorting approach, part I", IEEE TEC 18(4), 2014',
+  summary: 'Evolution along evenly spread directions: three and more objectives, any kind of gene.',
+  options: optionsSchema,
+  create: (context, options) => Generational.create(context, algorithm(context, options)),
+  restore: (context, options, snapshot) => Generational.restore(context, algorithm(context, options), snapshot),
+}
