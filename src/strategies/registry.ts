@@ -1,5 +1,6 @@
 import { ConfigError, nearest, show } from '../errors.ts'
 import { cmaEs } from './cma-es/cma-es.ts'
+import { grid } from './sampling/grid.ts'
 import { random } from './sampling/random.ts'
 import { sobol } from './sampling/sobol-search.ts'
 import type { StrategyDefinition } from './strategy.ts'
@@ -7,6 +8,7 @@ import type { StrategyDefinition } from './strategy.ts'
 /** Every strategy by kind. A new one is added here, and has to pass `test/contracts/strategy-contract.ts`. */
 export const STRATEGIES: Readonly<Record<string, StrategyDefinition>> = {
   [cmaEs.kind]: cmaEs,
+  [grid.kind]: grid,
   [random.kind]: random,
   [sobol.kind]: sobol,
 }
