@@ -1,4 +1,5 @@
 import { compareLosses, weaklyDominates } from './dominance.ts'
+import { Staircase } from './staircase.ts'
 
 /**
  * The volume of loss space that a set of points dominates, up to a reference point: exact, any number of objectives.
@@ -53,52 +54,20 @@ function sweep2(points: readonly (readonly number[])[], reference: readonly numb
 }
 
 /**
- * From the best third loss upwards: `area` is what the points met so far cover in the plane of the first two losses, and each
- * slab between two neighbouring third losses adds area × height. The staircase `xs` ascending, `ys` descending holds the
- * corners, with a sentinel on each side.
+ * From the best third loss upwards: what the points met so far cover in the plane of the first two losses, times the height of the
+ * slab up to the next third loss.
  */
 function sweep3(points: readonly (readonly number[])[], reference: readonly number[]): number {
-  const [r0, r1, r2] = [reference[0]!, reference[1]!, reference[2]!]
   const sorted = [...points].sort((a, b) => a[2]! - b[2]!)
-  const xs = [-Infinity, r0]
-  const ys = [r1, -Infinity]
-  let area = 0
+  const stairs = new Staircase(reference[0]!, reference[1]!)
   let volume = 0
   let z = sorted[0]![2]!
   for (const point of sorted) {
-    const [x, y] = [point[0]!, point[1]!]
-    volume += area * (point[2]! - z)
+    volume += stairs.area * (point[2]! - z)
     z = point[2]!
-    const at = firstAtLeast(xs, x)
-    // Weakly dominated in the plane by its left neighbour, or by the corner with the same x: it covers nothing new.
-    if (ys[at - 1]! <= y || (xs[at]! === x && ys[at]! <= y)) continue
-    // The corners from `at` to before `end` are no lower than the new one: it replaces them.
-    let end = at
-    let ceiling = ys[at - 1]!
-    let left = x
-    while (ys[end]! >= y) {
-      area += (xs[end]! - left) * (ceiling - y)
-      left = xs[end]!
-      ceiling = ys[end]!
-      end++
-    }
-    area += (xs[end]! - left) * (ceiling - y)
-    xs.splice(at, end - at, x)
-    ys.splice(at, end - at, y)
+    stairs.add(point[0]!, point[1]!)
   }
-  return volume + area * (r2 - z)
-}
-
-/** Index of the first element >= x in an ascending array whose last element is >= x. */
-function firstAtLeast(ascending: readonly number[], x: number): number {
-  let low = 0
-  let high = ascending.length - 1
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (ascending[middle]! < x) low = middle + 1
-    else high = middle
-  }
-  return low
+  return volume + stairs.area * (reference[2]! - z)
 }
 
 /** Σ_k exclhv(p_k, {p_k+1, ...}): each point adds what the points after it leave uncovered. */

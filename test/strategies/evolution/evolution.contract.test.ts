@@ -1,5 +1,6 @@
 import { nsga2 } from '../../../src/strategies/evolution/nsga2.ts'
 import { nsga3 } from '../../../src/strategies/evolution/nsga3.ts'
+import { smsEmoa } from '../../../src/strategies/evolution/sms-emoa.ts'
 import { describeStrategy } from '../../contracts/strategy-contract.ts'
 import { sphere } from '../../problems/single-objective.ts'
 
@@ -8,3 +9,4 @@ const reaches = { problem: sphere(4), budget: 2000, loss: 0.01 }
 
 describeStrategy('nsga2', nsga2, { ...claims, options: { population_size: 20 }, reaches })
 describeStrategy('nsga3', nsga3, { ...claims, options: { population_size: 20 }, reaches })
+describeStrategy('sms-emoa', smsEmoa, { ...claims, generational: false, options: { population_size: 20 }, reaches })
