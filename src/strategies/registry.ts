@@ -1,16 +1,20 @@
 import { ConfigError, nearest, show } from '../errors.ts'
 import { cmaEs } from './cma-es/cma-es.ts'
+import { forest } from './forest/forest.ts'
 import { grid } from './sampling/grid.ts'
 import { random } from './sampling/random.ts'
 import { sobol } from './sampling/sobol-search.ts'
 import type { StrategyDefinition } from './strategy.ts'
+import { tpe } from './tpe/tpe.ts'
 
 /** Every strategy by kind. A new one is added here, and has to pass `test/contracts/strategy-contract.ts`. */
 export const STRATEGIES: Readonly<Record<string, StrategyDefinition>> = {
   [cmaEs.kind]: cmaEs,
   [grid.kind]: grid,
+  [forest.kind]: forest,
   [random.kind]: random,
   [sobol.kind]: sobol,
+  [tpe.kind]: tpe,
 }
 
 /** @throws {ConfigError} for an unknown kind. */

@@ -65,6 +65,7 @@ export function resetInactive(domain: Domain, genome: Genome): Genome {
   return genome
 }
 
-function cellCount(gene: Exclude<Gene, { kind: 'real' }>): number {
+/** Values of an integer or categorical gene. */
+export function cellCount(gene: Exclude<Gene, { kind: 'real' }>): number {
   return gene.kind === 'integer' ? gene.high - gene.low + 1 : gene.choices.length
 }
