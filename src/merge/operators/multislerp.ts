@@ -1,0 +1,65 @@
+import { MergeError, show } from '../../errors.ts'
+import type { MergeOperator } from './operator.ts'
+import { combination, difference, norm, sum } from './vectors.ts'
+
+/**
+ * Weighted mean of directions, at the weighted mean of norms. mergekit's formula goes through the tangent space at the mean direction, where
+ * the weighted tangent vectors add up to zero by construction; what remains is out = (Σ w_m n_m) Σ w_m û_m / ‖Σ w_m û_m‖ with n_m = ‖x_m‖
+ * and û_m = x_m / (n_m + eps).
+ */
+export const multislerp: MergeOperator = {
+  name: 'multislerp',
+  title: 'Spherical mean of several models',
+  reference: {
+    text: 'mergekit, method multislerp',
+    url: 'https://github.com/arcee-ai/mergekit/blob/main/docs/merge_methods.md',
+  },
+  base: 'optional',
+  models: [2, Number.POSITIVE_INFINITY],
+  cost: 'gram',
+  parameters: [
+    { kind: 'boolean', name: 'normalize_weights', description: 'Divide the weights by their sum.', default: true },
+    {
+      kind: 'number',
+      name: 'eps',
+      description: 'Norms below this count as zero.',
+      default: 1e-8,
+      bounds: [0, 1],
+      searchRange: [1e-9, 1e-7],
+    },
+  ],
+  coefficients: [{ kind: 'number', name: 'weight', description: 'Share of the model.', searchRange: [0, 1] }],
+  merge({ name, base, models, coefficients, parameters }) {
+    const eps = Number(parameters.eps)
+    const vectors = base === undefined ? models : models.map(x => difference(x, base))
+    const total = coefficients.weight!.reduce((all, w) => all + w, 0)
+    const weights =
+      parameters.normalize_weights === true ? coefficients.weight!.map(w => w / total) : coefficients.weight!
+    if (!weights.every(Number.isFinite)) {
+      throw new MergeError(`The weights for ${show(name)} add up to ${total}, and multislerp divides by their sum.`, {
+        hint: 'Change the weights, or set normalize_weights to false.',
+      })
+    }
+    const norms = vectors.map(norm)
+    const mean = combination(
+      weights.map((w, m) => w / (norms[m]! + eps)),
+      vectors,
+    )
+    const length = norm(mean)
+    const size = weights.reduce((all, w, m) => all + w * norms[m]!, 0)
+    const out = length < eps ? cancelled(name, vectors, weights) : mean.map(value => (size * value) / length)
+    return base === undefined ? out : sum(base, out)
+  },
+}
+
+/** Directions that cancel have no mean; two of them still have the line between them. */
+function cancelled(name: string, vectors: readonly Float64Array[], weights: readonly number[]): Float64Array {
+  if (vectors.every(vector => norm(vector) === 0)) return new Float64Array(vectors[0]!.length)
+  if (vectors.length === 2) return combination(weights, vectors)
+  throw new MergeError(
+    `The weighted directions of ${vectors.length} models cancel in ${show(name)}: they have no mean.`,
+    {
+      hint: 'Change the weights.',
+    },
+  )
+}

@@ -1,0 +1,98 @@
+/**
+ * A merge operator as its paper writes it: tensors in, tensor out, in float64. One operator, one file; the list is in `registry.ts`.
+ *
+ * This is the exact path: what fast paths are compared with, and what a winner is written with. Operators hold no state and read no
+ * files; randomness is a function of (seed, source, tensor, position), so that a result does not depend on order or threads.
+ */
+export interface MergeOperator {
+  /** mergekit's spelling where mergekit has it. */
+  readonly name: string
+  readonly title: string
+  readonly reference: { readonly text: string; readonly url: string }
+  /** `required`: works on task vectors or needs the ancestor; `optional`: uses it where a recipe names one; `none`: a recipe must not name one. */
+  readonly base: 'required' | 'optional' | 'none'
+  /** How many models besides the base. */
+  readonly models: readonly [least: number, most: number]
+  /**
+   * What a candidate costs once everything that does not depend on the searched numbers has been prepared:
+   * `linear`: out = W0 + Σ c_j B_j with fixed B_j; `gram`: the same, the c_j from a matrix of inner products; `pass`: one pass with
+   * comparisons; `prepared`: some parameters change what is prepared, the others are linear.
+   */
+  readonly cost: 'linear' | 'gram' | 'pass' | 'prepared'
+  /** Of the operator as a whole; the same for all models of a group. */
+  readonly parameters: readonly OperatorParameter[]
+  /** Per model. */
+  readonly coefficients: readonly NumberParameter[]
+  /** Numbers over all tensors of the models, for operators whose definition spans the whole model. Computed once per recipe. */
+  readonly survey?: (model: ModelView, settings: Settings) => Survey
+  /**
+   * One tensor of the result, shape as the inputs'. Must not change its inputs; may return one of them.
+   * @throws {MergeError} where the numbers have no meaning, such as weights that cancel and are to be divided by
+   */
+  merge(input: TensorInput): Float64Array
+}
+
+export type OperatorParameter = NumberParameter | BooleanParameter | ChoiceParameter
+
+export interface NumberParameter {
+  readonly kind: 'number'
+  readonly name: string
+  readonly description: string
+  /** Absent: required. */
+  readonly default?: number
+  /** Values that have a meaning, inclusive; absent: any finite number. */
+  readonly bounds?: readonly [low: number, high: number]
+  /** What a search tries when it is told nothing else. */
+  readonly searchRange: readonly [low: number, high: number]
+  /** Only whole numbers. */
+  readonly integer?: true
+}
+
+export interface BooleanParameter {
+  readonly kind: 'boolean'
+  readonly name: string
+  readonly description: string
+  readonly default: boolean
+}
+
+export interface ChoiceParameter {
+  readonly kind: 'choice'
+  readonly name: string
+  readonly description: string
+  readonly choices: readonly string[]
+  readonly default: string
+}
+
+/** Parameters and coefficients of one group, checked, defaults filled in. */
+export interface Settings {
+  readonly parameters: Readonly<Record<string, number | boolean | string>>
+  /** By name, one value per model in the order of the recipe. */
+  readonly coefficients: Readonly<Record<string, readonly number[]>>
+  readonly seed: number
+}
+
+export interface TensorInput extends Settings {
+  readonly name: string
+  /** Row-major. [] for a scalar. */
+  readonly shape: readonly number[]
+  readonly base: Float64Array | undefined
+  readonly models: readonly Float64Array[]
+  /** Ids of the models, in the same order: random masks follow the model, not its position. */
+  readonly ids: readonly string[]
+  readonly survey: Survey | undefined
+  /** Where in the model the tensor is: 0 before and in the first block, 1 in the last and after it; undefined outside blocks. */
+  readonly depth: number | undefined
+}
+
+/** All tensors, one at a time: nothing keeps a whole model in memory. */
+export interface ModelView {
+  readonly ids: readonly string[]
+  readonly tensors: Iterable<{
+    readonly name: string
+    readonly shape: readonly number[]
+    readonly base: Float64Array | undefined
+    readonly models: readonly Float64Array[]
+  }>
+}
+
+export type Survey = Readonly<Record<string, readonly number[]>>

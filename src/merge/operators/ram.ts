@@ -1,0 +1,90 @@
+import type { MergeOperator, NumberParameter } from './operator.ts'
+import { taskVectors } from './vectors.ts'
+
+/**
+ * Reinforced agent merging: changes that only one model has are kept whole (RAM) or amplified (RAM+), changes that several have are
+ * averaged over those. J. Yuan et al., "Behavior knowledge merge in reinforced agentic models", 2026; mergekit's conventions.
+ */
+const reference = { text: 'Yuan et al. 2026, Behavior knowledge merge', url: 'https://arxiv.org/abs/2601.13572' }
+
+const epsilon: NumberParameter = {
+  kind: 'number',
+  name: 'epsilon',
+  description: 'Changes up to this are none.',
+  default: 1e-5,
+  bounds: [0, Number.MAX_VALUE],
+  searchRange: [1e-6, 1e-4],
+}
+
+export const ram: MergeOperator = {
+  name: 'ram',
+  title: 'Reinforced agent merging',
+  reference,
+  base: 'required',
+  models: [1, Number.POSITIVE_INFINITY],
+  cost: 'pass',
+  parameters: [epsilon],
+  coefficients: [],
+  merge({ base, models, parameters }) {
+    const taus = taskVectors(models, base!)
+    return mergeUnique(
+      base!,
+      taus,
+      Number(parameters.epsilon),
+      taus.map(() => 1),
+    )
+  },
+}
+
+export const ramPlus: MergeOperator = {
+  name: 'ramplus_tl',
+  title: 'Reinforced agent merging, unique changes amplified by tensor',
+  reference,
+  base: 'required',
+  models: [1, Number.POSITIVE_INFINITY],
+  cost: 'pass',
+  parameters: [
+    epsilon,
+    { kind: 'number', name: 'r', description: 'Strength of the amplification.', default: 0.1, searchRange: [0, 0.5] },
+    {
+      kind: 'number',
+      name: 'alpha',
+      description: 'Largest ratio of shared to unique changes that counts.',
+      default: 0.2,
+      bounds: [0, Number.MAX_VALUE],
+      searchRange: [0, 1],
+    },
+  ],
+  coefficients: [],
+  merge({ base, models, parameters }) {
+    const [eps, r, alpha] = [Number(parameters.epsilon), Number(parameters.r), Number(parameters.alpha)]
+    const taus = taskVectors(models, base!)
+    const shared = taus.map(() => 0)
+    const unique = taus.map(() => 0)
+    for (let i = 0; i < base!.length; i++) {
+      const active = taus.flatMap((tau, m) => (Math.abs(tau[i]!) > eps ? [m] : []))
+      for (const m of active) (active.length > 1 ? shared : unique)[m]! += 1
+    }
+    const factors = taus.map((_, m) => 1 + r * Math.min(alpha, shared[m]! / Math.max(unique[m]!, eps)))
+    return mergeUnique(base!, taus, eps, factors)
+  },
+}
+
+function mergeUnique(
+  base: Float64Array,
+  taus: readonly Float64Array[],
+  eps: number,
+  uniqueFactors: readonly number[],
+): Float64Array {
+  return base.map((b, i) => {
+    let [total, count, only] = [0, 0, 0]
+    for (const [m, tau] of taus.entries()) {
+      if (Math.abs(tau[i]!) <= eps) continue
+      total += tau[i]!
+      count++
+      only = m
+    }
+    if (count === 0) return b
+    return b + (count === 1 ? uniqueFactors[only]! * total : total / count)
+  })
+}

@@ -1,0 +1,102 @@
+import { MergeError, show } from '../../errors.ts'
+import type { PositionRandom } from './hash-random.ts'
+import { ranksWithin, smallestFirst } from './order.ts'
+import { sumOfMagnitudes } from './vectors.ts'
+
+/**
+ * What the sparsifying operators do to one task vector: keep a share `density` of its elements, the others become 0. Each returns a new
+ * vector; a density of 1 keeps everything.
+ */
+
+/** TIES, trim step: the trunc(density · n) largest magnitudes. Of equal ones, the first by position. */
+export function keepLargest(tau: Float64Array, density: number, where: string): Float64Array {
+  if (density >= 1) return tau
+  const count = Math.trunc(density * tau.length)
+  if (count <= 0) {
+    throw new MergeError(`A density of ${density} keeps none of the ${tau.length} elements of ${where}.`, {
+      hint: 'Raise the density, or give this tensor a weight of 0.',
+    })
+  }
+  const order = smallestFirst(tau)
+  const kept = new Float64Array(tau.length)
+  for (let r = tau.length - count; r < tau.length; r++) kept[order[r]!] = tau[order[r]!]!
+  return kept
+}
+
+/** DARE: each element with probability `density`, by its own random number. */
+export function keepRandom(tau: Float64Array, density: number, random: PositionRandom): Float64Array {
+  if (density >= 1) return tau
+  return tau.map((value, i) => (random.at(i) < density ? value : 0))
+}
+
+/**
+ * Breadcrumbs: drops the trunc(gamma · n) largest magnitudes and as many of the smallest as leaves trunc(density · n).
+ * @param emptyTopDropsAll mergekit's slice `[bottom : -0]`: where no outlier is cut off, nothing at all is kept
+ */
+export function keepMiddle(tau: Float64Array, density: number, gamma: number, emptyTopDropsAll: boolean): Float64Array {
+  if (density >= 1) return tau
+  const n = tau.length
+  let top = Math.trunc(gamma * n)
+  let bottom = n - Math.trunc(density * n) - top
+  if (bottom < 0) {
+    top += bottom
+    bottom = 0
+  }
+  const kept = new Float64Array(n)
+  if (top === 0 && emptyTopDropsAll) return kept
+  const order = smallestFirst(tau)
+  for (let r = bottom; r < n - top; r++) kept[order[r]!] = tau[order[r]!]!
+  return kept
+}
+
+/**
+ * DELLA, MAGPRUNE: keep probabilities grow with the rank of the magnitude within its row (dimension 1), from density − epsilon
+ * to density + epsilon. A vector is one row.
+ * @param perElement scale what is kept by 1/p, as in the paper
+ */
+export function keepByRank(
+  tau: Float64Array,
+  shape: readonly number[],
+  {
+    density,
+    epsilon,
+    random,
+    perElement,
+    where,
+  }: {
+    readonly density: number
+    readonly epsilon: number
+    readonly random: PositionRandom
+    readonly perElement: boolean
+    readonly where: string
+  },
+): Float64Array {
+  if (density >= 1) return tau
+  if (density <= 0) return new Float64Array(tau.length)
+  if (!(density - epsilon > 0 && density + epsilon < 1)) {
+    throw new MergeError(
+      `Probabilities of ${where} run from density − epsilon to density + epsilon, and must lie between 0 and 1; got density ${density} and epsilon ${epsilon}.`,
+      { hint: 'Lower epsilon, or move the density away from 0 and 1.' },
+    )
+  }
+  const { ranks, count } = ranksWithin(tau, shape)
+  const kept = new Float64Array(tau.length)
+  for (let i = 0; i < tau.length; i++) {
+    const p = count === 1 ? density : density - epsilon + (2 * epsilon * ranks[i]!) / (count - 1)
+    if (random.at(i) < p) kept[i] = perElement ? tau[i]! / p : tau[i]!
+  }
+  return kept
+}
+
+/** mergekit's rescaling: what is kept gets the L1 norm of what there was; left alone where either norm is below 1e-7. */
+export function restoreMagnitude(kept: Float64Array, tau: Float64Array): Float64Array {
+  const [before, after] = [sumOfMagnitudes(tau), sumOfMagnitudes(kept)]
+  if (kept === tau || before < 1e-7 || after < 1e-7) return kept
+  const factor = before / after
+  return kept.map(value => value * factor)
+}
+
+/** Tensor and model, for messages. */
+export function place(tensor: string, model: string): string {
+  return `${show(tensor)} of ${show(model)}`
+}

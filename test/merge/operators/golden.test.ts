@@ -1,0 +1,144 @@
+import { describe, expect, it } from 'vitest'
+import { findOperator } from '../../../src/merge/operators/registry.ts'
+import { gen } from '../fixture.ts'
+import { A, apply, B, base, C, type Case, fingerprint } from './fixture.ts'
+
+// Numbers of an independent float64 implementation (numpy) of the formulas, 9 digits.
+type Row = readonly [name: string, operator: string, given: Case, row: readonly number[]]
+
+const masked = (model: Float64Array, period: number) => model.map((value, i) => (i % period === 0 ? base[i]! : value))
+const MASKED = [masked(A, 2), masked(B, 3), masked(C, 5)]
+
+const ROWS: readonly Row[] = [
+  [
+    'linear .5 .3 .2',
+    'linear',
+    { coefficients: { weight: [0.5, 0.3, 0.2] } },
+    [-1.99907227, 0.00397949219, 1.59345703, -1.75043945, -0.421044922],
+  ],
+  [
+    'slerp t=.3 from A to C',
+    'slerp',
+    { base: A, models: [C], parameters: { t: 0.3 } },
+    [-2.04381608, -1.21940707, 2.00749617, -1.73268511, -0.467106213],
+  ],
+  [
+    'nuslerp 1 3, flat',
+    'nuslerp',
+    { models: [A, C], coefficients: { weight: [1, 3] } },
+    [-2.03743145, -5.70622286, 2.01031453, -1.77086516, -0.573310197],
+  ],
+  [
+    'nuslerp 1 3, last dimension',
+    'nuslerp',
+    { models: [A, C], coefficients: { weight: [1, 3] }, parameters: { nuslerp_flatten: false } },
+    [-2.03413456, -5.69193496, 2.00832879, -1.76923443, -0.573687904],
+  ],
+  [
+    'nuslerp 1 3, first dimension',
+    'nuslerp',
+    {
+      models: [A, C],
+      coefficients: { weight: [1, 3] },
+      parameters: { nuslerp_flatten: false, nuslerp_row_wise: true },
+    },
+    [-2.03907004, -5.7222609, 2.01608339, -1.77016334, -0.573452529],
+  ],
+  [
+    'nuslerp 1 3, with base',
+    'nuslerp',
+    { base, models: [A, C], coefficients: { weight: [1, 3] } },
+    [-1.97119906, -5.64243699, 2.36572227, -1.74803501, -0.576096851],
+  ],
+  [
+    'multislerp .5 .3 .2',
+    'multislerp',
+    { coefficients: { weight: [0.5, 0.3, 0.2] } },
+    [-2.00564517, 0.0265150563, 1.57813179, -1.75582635, -0.42190524],
+  ],
+  ['karcher', 'karcher', {}, [-1.99970289, -1.27488697, 1.48956238, -1.77119253, -0.451012183]],
+  [
+    'task arithmetic 1 .5 .5, lambda .7',
+    'task_arithmetic',
+    { base, coefficients: { weight: [1, 0.5, 0.5] }, parameters: { lambda: 0.7 } },
+    [-1.85621338, 0.955126953, 2.18861084, -1.7045166, -0.406359863],
+  ],
+  [
+    'ties d=.5, 1 .5 .5',
+    'ties',
+    { base, coefficients: { weight: [1, 0.5, 0.5], density: [0.5, 0.5, 0.5] } },
+    [-1.40114339, 4.25299072, 3.43027751, -1.7043457, -0.371419271],
+  ],
+  [
+    'ties of the paper, 50 %, mean',
+    'ties',
+    { base, coefficients: { weight: [1, 1, 1], density: [0.5, 0.5, 0.5] }, parameters: { flavor: 'paper' } },
+    [-1.50846354, -0.794270833, 3.58976237, -1.7043457, -0.359375],
+  ],
+  [
+    'breadcrumbs d=.5 g=.1, 1 .5 .5',
+    'breadcrumbs',
+    { base, coefficients: { weight: [1, 0.5, 0.5], density: [0.5, 0.5, 0.5], gamma: [0.1, 0.1, 0.1] } },
+    [-1.91674805, 1.98095703, 2.60717773, -1.7043457, -0.361206055],
+  ],
+  [
+    'breadcrumbs without an outlier, as mergekit',
+    'breadcrumbs',
+    {
+      base,
+      coefficients: { weight: [1, 0.5, 0.5], density: [0.5, 0.5, 0.5], gamma: [0.01, 0.01, 0.01] },
+      parameters: { empty_top_drops_all: true },
+    },
+    [-2.37890625, -4.24804688, 0, -1.86328125, -0.51171875],
+  ],
+  ['model stock', 'model_stock', { base }, [-2.31343263, -3.74854163, 0.253482744, -1.84663705, -0.501279927]],
+  [
+    'sce topk=.5',
+    'sce',
+    { base, parameters: { select_topk: 0.5 } },
+    [-2.04800016, -5.11705933, 1.8611059, -1.86328125, -0.347596052],
+  ],
+  ['sce topk=1', 'sce', { base }, [-1.57696689, -0.730964621, 3.11523117, -1.76718195, -0.355801158]],
+  [
+    'nearswap t=.1',
+    'nearswap',
+    { base, models: [A], parameters: { t: 0.1 } },
+    [-2.37358398, -1.52226562, 1.91303711, -1.76328125, -0.41171875],
+  ],
+  ['ram, all overlap', 'ram', { base }, [-1.99251302, -1.30021159, 1.49593099, -1.76505534, -0.450113932]],
+  ['ram, masked', 'ram', { base, models: MASKED }, [-2.19226074, -6.85510254, 1.87080892, -1.86328125, -0.450113932]],
+  [
+    'ramplus, masked',
+    'ramplus_tl',
+    { base, models: MASKED },
+    [-2.18663086, -6.78759277, 1.88142904, -1.86328125, -0.450113932],
+  ],
+  ['arcee fusion to A', 'arcee_fusion', { base, models: [A] }, [-2.37890625, -4.24804688, 0, -1.86328125, -0.51171875]],
+  ['arcee fusion to B', 'arcee_fusion', { base, models: [B] }, [-2.37890625, -4.24804688, 0, -1.86328125, -0.51171875]],
+  [
+    'arcee fusion to C',
+    'arcee_fusion',
+    { base, models: [C] },
+    [-2.28833008, -2.49169922, 0.397705078, -1.86328125, -0.51171875],
+  ],
+]
+
+describe('operators agree with an independent implementation', () => {
+  it.each(ROWS)('%s', (_, operator, given, row) => {
+    const found = fingerprint(apply(findOperator(operator), given))
+    row.forEach((expected, i) => {
+      expect(Math.abs(found[i]! - expected), `column ${i}: ${found[i]} for ${expected}`).toBeLessThanOrEqual(
+        6e-9 * Math.abs(expected) + 6e-11,
+      )
+    })
+  })
+
+  it('arcee fusion, 16 × 8, two elements kept', () => {
+    const from = Float64Array.from(gen(31, 128))
+    const to = from.map((value, i) => value + gen(32, 128)[i]! / 8)
+    const found = fingerprint(apply(findOperator('arcee_fusion'), { base: from, models: [to], shape: [16, 8] }), from)
+    expect(found[0]).toBeCloseTo(9.91796875, 8)
+    expect(found[1]).toBeCloseTo(1467.38208, 5)
+    expect(found[2]).toBeCloseTo(0.48046875, 8)
+  })
+})
