@@ -23,6 +23,8 @@ export interface MergeOperator {
   readonly parameters: readonly OperatorParameter[]
   /** Per model. */
   readonly coefficients: readonly NumberParameter[]
+  /** Statistics of activations or gradients that must be given, per model and tensor. See `TensorInput.statistics`. */
+  readonly needs?: 'input-gram' | 'fisher'
   /** Numbers over all tensors of the models, for operators whose definition spans the whole model. Computed once per recipe. */
   readonly survey?: (model: ModelView, settings: Settings) => Survey
   /**
@@ -80,6 +82,11 @@ export interface TensorInput extends Settings {
   /** Ids of the models, in the same order: random masks follow the model, not its position. */
   readonly ids: readonly string[]
   readonly survey: Survey | undefined
+  /**
+   * Per model, for operators with `needs`. `input-gram`: XᵀX / rows of the inputs of a linear layer, shape (in, in); `fisher`: diagonal of
+   * the Fisher information, shape of the tensor. `undefined` for tensors that have none.
+   */
+  readonly statistics?: readonly Float64Array[] | undefined
   /** Where in the model the tensor is: 0 before and in the first block, 1 in the last and after it; undefined outside blocks. */
   readonly depth: number | undefined
 }

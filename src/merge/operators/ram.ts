@@ -3,9 +3,12 @@ import { taskVectors } from './vectors.ts'
 
 /**
  * Reinforced agent merging: changes that only one model has are kept whole (RAM) or amplified (RAM+), changes that several have are
- * averaged over those. J. Yuan et al., "Behavior knowledge merge in reinforced agentic models", 2026; mergekit's conventions.
+ * averaged over those. "Behavior knowledge merge in reinforced agentic models", 2026; conventions of mergekit's methods ram and ramplus_tl.
  */
-const reference = { text: 'Yuan et al. 2026, Behavior knowledge merge', url: 'https://arxiv.org/abs/2601.13572' }
+const reference = {
+  text: 'Behavior Knowledge Merge in Reinforced Agentic Models, 2026; mergekit, method ram',
+  url: 'https://github.com/arcee-ai/mergekit/blob/main/docs/merge_methods.md',
+}
 
 const epsilon: NumberParameter = {
   kind: 'number',

@@ -45,3 +45,8 @@ export function taskVectors(models: readonly Float64Array[], base: Float64Array)
 export function isZero(a: Float64Array): boolean {
   return a.every(value => value === 0)
 }
+
+/** Whether x is b, element by element. */
+export function isZeroDelta(x: Float64Array, b: Float64Array): boolean {
+  return x.every((value, i) => value === b[i]!)
+}

@@ -19,6 +19,7 @@ export interface Case {
   readonly coefficients?: TensorInput['coefficients']
   readonly seed?: number
   readonly depth?: number
+  readonly statistics?: readonly Float64Array[]
 }
 
 /** One tensor through an operator, defaults filled in as a recipe's would be. */
@@ -37,7 +38,7 @@ export function apply(operator: MergeOperator, given: Case): Float64Array {
   const tensor = { name: given.name ?? 'w', shape: given.shape ?? SHAPE, base: given.base, models }
   const settings = { parameters, coefficients, seed: given.seed ?? 0 }
   const survey: Survey | undefined = operator.survey?.({ ids, tensors: [tensor] }, settings)
-  return operator.merge({ ...tensor, ...settings, ids, survey, depth: given.depth })
+  return operator.merge({ ...tensor, ...settings, ids, survey, depth: given.depth, statistics: given.statistics })
 }
 
 /** Σ out, Σ (i+1) out_i, Σ |out − base|, first, last. */

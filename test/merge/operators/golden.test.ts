@@ -9,6 +9,16 @@ type Row = readonly [name: string, operator: string, given: Case, row: readonly 
 const masked = (model: Float64Array, period: number) => model.map((value, i) => (i % period === 0 ? base[i]! : value))
 const MASKED = [masked(A, 2), masked(B, 3), masked(C, 5)]
 
+/** XᵀX / 10 of inputs X = gen(20), gen(21), gen(22), 10 × 6. */
+const GRAMS = [20, 21, 22].map(seed => {
+  const X = gen(seed, 60)
+  return Float64Array.from({ length: 36 }, (_, e) => {
+    let sum = 0
+    for (let row = 0; row < 10; row++) sum += X[row * 6 + Math.floor(e / 6)]! * X[row * 6 + (e % 6)]!
+    return sum / 10
+  })
+})
+
 const ROWS: readonly Row[] = [
   [
     'linear .5 .3 .2',
@@ -121,6 +131,37 @@ const ROWS: readonly Row[] = [
     { base, models: [C] },
     [-2.28833008, -2.49169922, 0.397705078, -1.86328125, -0.51171875],
   ],
+  ['iso_c', 'iso_c', { base }, [-1.37968195, 6.11905559, 4.21079678, -1.65494277, -0.358039901]],
+  ['tsv_m', 'tsv_m', { base }, [-1.80505932, 1.46801416, 3.03042857, -1.81606474, -0.470027231]],
+  [
+    'wudi, absolute ridge .05',
+    'wudi',
+    { base, parameters: { epsilon: 0.1 } },
+    [-1.91434312, -0.342070895, 3.9248524, -1.66668267, -0.222957844],
+  ],
+  ['star eta=40', 'star', { base }, [-2.13950568, -4.63835311, 2.35956302, -1.78180341, -0.48758908]],
+  ['iso_cts .8', 'iso_cts', { base }, [-1.37968195, 6.11905559, 4.21079678, -1.65494277, -0.358039901]],
+  [
+    'iso_cts .3',
+    'iso_cts',
+    { base, parameters: { common_space_fraction: 0.3 } },
+    [-1.04125536, 12.7438704, 3.99473923, -1.64355738, -0.425052661],
+  ],
+  ['opcm .5, A B C', 'opcm', { base }, [-1.72016531, 1.28246441, 2.38990731, -1.73081861, -0.396872038]],
+  [
+    'pcb ratio=.25',
+    'pcb',
+    { base, parameters: { ratio: 0.25 } },
+    [-1.52698922, 2.03362684, 2.46110823, -1.86328125, -0.323242188],
+  ],
+  ['consensus .4, k=2', 'consensus', { base }, [-2.0723877, -0.711621094, 1.08903809, -1.86328125, -0.456274414]],
+  [
+    'regmean a=.9',
+    'regmean',
+    { statistics: GRAMS, parameters: { ridge: 0 } },
+    [-2.09708369, -4.03056482, 1.54500769, -1.78954826, -0.488025787],
+  ],
+  ['widen', 'widen', { base }, [-1.90865382, -3.33545876, 2.9992948, -1.71141776, -0.398826601]],
 ]
 
 describe('operators agree with an independent implementation', () => {

@@ -1,0 +1,59 @@
+import type { MergeOperator } from './operator.ts'
+import { combination } from './vectors.ts'
+
+/**
+ * M. Matena, C. Raffel, "Merging models with Fisher-weighted averaging", NeurIPS 2022, equation 5: every element is averaged with the models'
+ * Fisher information as weight, θ = Σ w_m (F_m + δ) θ_m / Σ w_m (F_m + δ). Tensors without it are averaged by weight.
+ */
+export const fisher: MergeOperator = {
+  name: 'fisher',
+  title: 'Fisher-weighted average',
+  reference: {
+    text: 'Matena and Raffel 2022, Merging models with Fisher-weighted averaging',
+    url: 'https://arxiv.org/abs/2111.09832',
+  },
+  base: 'none',
+  models: [1, Number.POSITIVE_INFINITY],
+  cost: 'pass',
+  needs: 'fisher',
+  parameters: [
+    {
+      kind: 'number',
+      name: 'delta',
+      description: 'Added to the Fisher information, so that nothing is divided by zero.',
+      default: 1e-6,
+      bounds: [1e-30, Number.MAX_VALUE],
+      searchRange: [1e-10, 1e-4],
+    },
+  ],
+  coefficients: [
+    {
+      kind: 'number',
+      name: 'weight',
+      description: 'Share of the model.',
+      default: 1,
+      bounds: [0, Number.MAX_VALUE],
+      searchRange: [0, 1],
+    },
+  ],
+  merge({ models, statistics, parameters, coefficients }) {
+    const weights = coefficients.weight!
+    if (statistics === undefined) {
+      const total = weights.reduce((all, w) => all + w, 0)
+      return combination(
+        weights.map(w => w / total),
+        models,
+      )
+    }
+    const delta = Number(parameters.delta)
+    return models[0]!.map((_, i) => {
+      let [mix, share] = [0, 0]
+      for (const [m, x] of models.entries()) {
+        const importance = weights[m]! * (statistics[m]![i]! + delta)
+        mix += importance * x[i]!
+        share += importance
+      }
+      return mix / share
+    })
+  },
+}

@@ -1,0 +1,60 @@
+import { CholeskyDecomposition, Matrix, solve } from 'ml-matrix'
+import type { MergeOperator } from './operator.ts'
+import { asMatrix, asVector } from './spectral.ts'
+import { combination } from './vectors.ts'
+
+/**
+ * X. Jin et al., "Dataless knowledge fusion by merging weights of language models" (RegMean), ICLR 2023, equation 2: the linear layer that differs least from
+ * every model on that model's inputs, W = (Σ W_m G_m)(Σ G_m)⁻¹ with G = XᵀX, its off-diagonal scaled by a. Tensors without input statistics
+ * are averaged.
+ */
+export const regmean: MergeOperator = {
+  name: 'regmean',
+  title: 'RegMean',
+  reference: { text: 'Jin et al. 2023, Dataless knowledge fusion', url: 'https://arxiv.org/abs/2212.09849' },
+  base: 'none',
+  models: [1, Number.POSITIVE_INFINITY],
+  cost: 'prepared',
+  needs: 'input-gram',
+  parameters: [
+    {
+      kind: 'number',
+      name: 'a',
+      description: 'What is left of the off-diagonal of the inputs’ Gram matrices.',
+      default: 0.9,
+      bounds: [0, 1],
+      searchRange: [0, 1],
+    },
+    {
+      kind: 'number',
+      name: 'ridge',
+      description: 'Added to the diagonal, relative to its mean: few rows leave the sum singular.',
+      default: 1e-6,
+      bounds: [0, 1],
+      searchRange: [1e-8, 1e-2],
+    },
+  ],
+  coefficients: [],
+  merge({ models, shape, statistics, parameters }) {
+    if (statistics === undefined || shape.length !== 2)
+      return combination(
+        models.map(() => 1 / models.length),
+        models,
+      )
+    const n = shape[1]!
+    const S = Matrix.zeros(n, n)
+    const R = Matrix.zeros(shape[0]!, n)
+    for (const [m, gram] of statistics.entries()) {
+      const G = asMatrix(gram, [n, n])
+      for (let i = 0; i < n; i++) {
+        for (let j = 0; j < n; j++) if (i !== j) G.set(i, j, Number(parameters.a) * G.get(i, j))
+      }
+      S.add(G)
+      R.add(asMatrix(models[m]!, shape).mmul(G))
+    }
+    const left = Matrix.add(S, Matrix.eye(n).mul((Number(parameters.ridge) * S.trace()) / n))
+    const cholesky = new CholeskyDecomposition(left)
+    const right = R.transpose()
+    return asVector((cholesky.isPositiveDefinite() ? cholesky.solve(right) : solve(left, right, true)).transpose())
+  },
+}
