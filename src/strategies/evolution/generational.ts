@@ -1,20 +1,17 @@
 import { z } from 'zod'
 import type { CandidateId, Genome, JsonValue } from '../../candidate.ts'
 import { ConfigError } from '../../errors.ts'
-import { decodeFloat64, encodeFloat64 } from '../../numerics/float-codec.ts'
 import { type Rng, restoreRng } from '../../rng.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, ToldTrial } from '../strategy.ts'
+import { Batch, batchSchema, type Child } from './batch.ts'
 import {
   decodePopulation,
-  decodeRows,
   encodePopulation,
-  encodeRows,
   firstGenomes,
   genomeKey,
   lineage,
   type Member,
-  memberOf,
   populationSchema,
   priorMembers,
 } from './population.ts'
@@ -41,11 +38,6 @@ export interface GenerationalAlgorithm<Memory extends JsonValue> {
   diagnostics(population: readonly Member[], memory: Memory): Readonly<Record<string, JsonValue>>
 }
 
-interface Child {
-  readonly genome: Genome
-  readonly parents: readonly CandidateId[]
-}
-
 /** How often a child that exists already is made again before it is accepted: a small discrete space has nothing else. */
 const ATTEMPTS = 10
 
@@ -63,11 +55,7 @@ export class Generational<Memory extends JsonValue> implements Strategy {
   #population: Member[] = []
   #standing: readonly number[] = []
   #generation = 0
-  #firstId = 0 // id of the generation's first child
-  #children: readonly Child[] = []
-  #asked = 0
-  /** By position in the generation; `undefined`: failed. */
-  #told = new Map<number, Member | undefined>()
+  #batch = new Batch(0, [])
 
   constructor(context: StrategyContext, algorithm: GenerationalAlgorithm<Memory>, rng: Rng) {
     if (context.domain.genes.length === 0)
@@ -87,24 +75,20 @@ export class Generational<Memory extends JsonValue> implements Strategy {
     strategy.#survive(priorMembers(context))
     const missing = algorithm.populationSize - strategy.#population.length
     const genomes = firstGenomes(context, missing, strategy.#rng)
-    strategy.#children = genomes.map(genome => ({ genome, parents: [] }))
+    strategy.#batch = new Batch(
+      0,
+      genomes.map(genome => ({ genome, parents: [] })),
+    )
     return strategy
   }
 
   ask(count: number): readonly Proposal[] {
-    const asked = this.#children.slice(this.#asked, this.#asked + count)
-    this.#asked += asked.length
-    return asked.map(({ genome, parents }) => ({ genome: genome.slice(), parents }))
+    return this.#batch.ask(count)
   }
 
   tell(trials: readonly ToldTrial[]): void {
-    for (const trial of trials) {
-      const position = trial.id - this.#firstId
-      if (position < 0 || position >= this.#asked || this.#told.has(position))
-        throw new RangeError(`Expected the id of a candidate asked for and not yet told, got ${trial.id}.`)
-      this.#told.set(position, memberOf({ ...trial, genome: this.#children[position]!.genome }))
-    }
-    if (this.#told.size === this.#children.length) this.#nextGeneration()
+    this.#batch.tell(trials)
+    if (this.#batch.isComplete) this.#nextGeneration()
   }
 
   stopReason(): undefined {
@@ -120,21 +104,13 @@ export class Generational<Memory extends JsonValue> implements Strategy {
   }
 
   snapshot(): Snapshot {
-    const told = [...this.#told.keys()].sort((a, b) => a - b)
-    const m = this.#context.objectives.length
-    const losses = told.flatMap(position => this.#told.get(position)?.losses ?? new Array<number>(m).fill(Number.NaN))
     const state: JsonValue = {
       rng: { ...this.#rng.state() },
       memory: this.#memory,
       population: encodePopulation(this.#population),
       standing: this.#standing,
       generation: this.#generation,
-      firstId: this.#firstId,
-      children: encodeRows(this.#children.map(child => child.genome)),
-      parents: this.#children.map(child => child.parents),
-      asked: this.#asked,
-      told,
-      losses: encodeFloat64(Float64Array.from(losses)),
+      batch: this.#batch.snapshot(this.#context.objectives.length),
     }
     return { kind: this.kind, version: this.#algorithm.version, state }
   }
@@ -153,28 +129,14 @@ export class Generational<Memory extends JsonValue> implements Strategy {
     strategy.#population = decodePopulation(state.population, d, m)
     strategy.#standing = state.standing
     strategy.#generation = state.generation
-    strategy.#firstId = state.firstId
-    strategy.#children = decodeRows(state.children, d).map((genome, i) => ({ genome, parents: state.parents[i]! }))
-    strategy.#asked = state.asked
-    const losses = decodeFloat64(state.losses, state.told.length * m)
-    for (const [i, position] of state.told.entries()) {
-      const row = losses.subarray(i * m, (i + 1) * m)
-      const member = row.some(Number.isNaN)
-        ? undefined
-        : { id: state.firstId + position, genome: strategy.#children[position]!.genome, losses: [...row] }
-      strategy.#told.set(position, member)
-    }
+    strategy.#batch = Batch.restore(state.batch, d, m)
     return strategy
   }
 
   #nextGeneration(): void {
-    const children = [...this.#told].sort(([a], [b]) => a - b).flatMap(([, member]) => member ?? [])
-    this.#survive([...this.#population, ...children])
+    this.#survive([...this.#population, ...this.#batch.members().filter(member => member !== undefined)])
     this.#generation++
-    this.#firstId += this.#children.length
-    this.#asked = 0
-    this.#told = new Map()
-    this.#children = this.#breed()
+    this.#batch = new Batch(this.#batch.nextId, this.#breed())
   }
 
   #survive(candidates: readonly Member[]): void {
@@ -225,10 +187,5 @@ const stateSchema = <Memory>(memory: z.ZodType<Memory>) =>
     population: populationSchema,
     standing: z.array(z.number()), // of each member in tournaments
     generation: z.number().int(),
-    firstId: z.number().int(),
-    children: z.string(), // genomes of the generation, asked or not
-    parents: z.array(z.array(z.number().int())),
-    asked: z.number().int(),
-    told: z.array(z.number().int()), // positions in the generation, ascending
-    losses: z.string(), // of those; NaN: failed
+    batch: batchSchema,
   })

@@ -1,3 +1,4 @@
+import { differentialEvolution } from '../../../src/strategies/evolution/differential-evolution.ts'
 import { nsga2 } from '../../../src/strategies/evolution/nsga2.ts'
 import { nsga3 } from '../../../src/strategies/evolution/nsga3.ts'
 import { smsEmoa } from '../../../src/strategies/evolution/sms-emoa.ts'
@@ -10,3 +11,4 @@ const reaches = { problem: sphere(4), budget: 2000, loss: 0.01 }
 describeStrategy('nsga2', nsga2, { ...claims, options: { population_size: 20 }, reaches })
 describeStrategy('nsga3', nsga3, { ...claims, options: { population_size: 20 }, reaches })
 describeStrategy('sms-emoa', smsEmoa, { ...claims, generational: false, options: { population_size: 20 }, reaches })
+describeStrategy('de', differentialEvolution, { ...claims, reaches: { problem: sphere(4), budget: 4000, loss: 1e-3 } })
