@@ -1,0 +1,82 @@
+// What the tables need of statistics; lists may be in any order.
+
+export const ascending = values => [...values].sort((a, b) => a - b)
+
+export function median(values) {
+  return quantile(values, 0.5)
+}
+
+/** Linear interpolation between order statistics. NaN for an empty list. */
+export function quantile(values, p) {
+  const sorted = ascending(values)
+  const position = p * (sorted.length - 1)
+  const below = Math.floor(position)
+  const above = Math.ceil(position)
+  if (sorted.length === 0) return Number.NaN
+  if (below === above) return sorted[below]
+  return sorted[below] + (position - below) * (sorted[above] - sorted[below])
+}
+
+export const mean = values => values.reduce((sum, v) => sum + v, 0) / values.length
+
+export const geometricMean = values => Math.exp(mean(values.map(Math.log)))
+
+/**
+ * Wilcoxon's signed-rank test of paired differences, two-sided, exact: the distribution of the rank sum over all signs, with mid-ranks for ties.
+ * Zero differences are left out.
+ * @returns {{ p: number, positive: number, negative: number, n: number }} rank sums by sign
+ */
+export function signedRank(differences) {
+  const kept = differences.filter(v => v !== 0).sort((a, b) => Math.abs(a) - Math.abs(b))
+  const n = kept.length
+  if (n === 0) return { p: 1, positive: 0, negative: 0, n }
+  const doubled = new Array(n) // twice the mid-rank, an integer
+  for (let i = 0; i < n; ) {
+    let end = i
+    while (end < n && Math.abs(kept[end]) === Math.abs(kept[i])) end++
+    for (let j = i; j < end; j++) doubled[j] = i + 1 + end
+    i = end
+  }
+  const total = doubled.reduce((sum, r) => sum + r, 0)
+  let ways = new Float64Array(total + 1)
+  ways[0] = 1
+  for (const r of doubled) {
+    const next = ways.slice()
+    for (let s = r; s <= total; s++) next[s] += ways[s - r]
+    ways = next
+  }
+  const positive = kept.reduce((sum, v, i) => sum + (v > 0 ? doubled[i] : 0), 0)
+  const extreme = Math.min(positive, total - positive)
+  let tail = 0
+  for (let s = 0; s <= extreme; s++) tail += ways[s]
+  return { p: Math.min(1, (2 * tail) / 2 ** n), positive: positive / 2, negative: (total - positive) / 2, n }
+}
+
+/** Holm's step-down adjustment of p-values, in the order given. */
+export function holm(pValues) {
+  const order = pValues.map((_, i) => i).sort((a, b) => pValues[a] - pValues[b])
+  const adjusted = new Array(pValues.length)
+  let least = 0
+  order.forEach((index, rank) => {
+    least = Math.max(least, Math.min(1, (pValues.length - rank) * pValues[index]))
+    adjusted[index] = least
+  })
+  return adjusted
+}
+
+/** Expected running time: evaluations of all runs over the number of successes. @param {{ hit: number | null, evaluations: number }[]} runs */
+export function expectedRunningTime(runs) {
+  const successes = runs.filter(run => run.hit !== null).length
+  return runs.reduce((sum, run) => sum + (run.hit ?? run.evaluations), 0) / successes
+}
+
+/**
+ * Area under the empirical distribution of runtimes: the mean over runs and targets of the share of log10(evaluations / d), from 0 to 4, that
+ * remains when the target is hit. 1: at once; 0: never within 1e4 d evaluations.
+ * @param {{ hits: (number | null)[], d: number }[]} runs
+ */
+export function runtimeArea(runs) {
+  return mean(
+    runs.flatMap(({ hits, d }) => hits.map(hit => (hit === null ? 0 : 1 - Math.max(0, Math.log10(hit / d)) / 4))),
+  )
+}
