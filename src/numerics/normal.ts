@@ -73,19 +73,28 @@ export function erfcx(x: number): number {
   return 2 / expMinusSquare(x) - erfcxPositive(-x)
 }
 
+/** exp(-x²/2) by {@link expMinusSquare}'s device: x/√2 would round first. */
+function gaussian(x: number): number {
+  const high = Math.trunc(x * 16) / 16
+  return Math.exp(-0.5 * high * high) * Math.exp(-0.5 * (x - high) * (x + high))
+}
+
 /** Standard normal density φ(x). */
 export function normalPdf(x: number): number {
-  return SQRT1_2PI * expMinusSquare(x * Math.SQRT1_2)
+  return SQRT1_2PI * gaussian(x)
 }
 
 /** Standard normal distribution function Φ(x), in both tails to full relative precision. */
 export function normalCdf(x: number): number {
-  return 0.5 * erfc(-x * Math.SQRT1_2)
+  const a = Math.abs(x) * Math.SQRT1_2
+  if (a <= 0.46875) return 0.5 + 0.5 * erfSmall(x * Math.SQRT1_2)
+  const tail = a > 27 ? 0 : 0.5 * gaussian(x) * erfcxPositive(a)
+  return x > 0 ? 1 - tail : tail
 }
 
 /** log Φ(x), without underflow in the lower tail. */
 export function normalLogCdf(x: number): number {
-  if (x > -1) return Math.log1p(-0.5 * erfc(x * Math.SQRT1_2))
+  if (x > -1) return Math.log1p(-normalCdf(-x))
   return Math.log(0.5 * erfcx(-x * Math.SQRT1_2)) - 0.5 * x * x
 }
 
