@@ -1,0 +1,164 @@
+import { hypervolume } from '../../archive/hypervolume.ts'
+import { minimizeInBox } from '../../numerics/box-quadratic.ts'
+import type { Rng } from '../../rng.ts'
+import { type Box, inside, type PredictedPoint, type Snap, uniformIn } from './predicted-front.ts'
+import type { Surrogate } from './surrogate.ts'
+
+/** Whether a point may be proposed: not yet known, and not next to a failure. */
+export type Admissible = (point: Float64Array) => boolean
+
+/** Above this number of objectives exact hypervolumes cost more than they tell: spread by distance instead. */
+const MOST_HYPERVOLUME = 3
+/** Reference point in normalised losses: far enough that the ends of the front count, near enough that they are not all that counts. */
+const REFERENCE = 1.1
+
+/**
+ * Which points of a predicted front to evaluate: one after the other the point that adds the most to what is covered. Up to three
+ * objectives that is predicted hypervolume, beyond it the distance to the nearest covered point.
+ *
+ * @param covered predicted losses of the trials told, shape (n, m): in the model's own terms, so that lucky measurements cover no more
+ * than others.
+ * @param reference worst acceptable losses, shape (m,): nothing beyond them counts where anything lies within.
+ */
+export function spreadOverFront(
+  front: readonly PredictedPoint[],
+  covered: readonly (readonly number[])[],
+  reference: readonly number[],
+  count: number,
+  admissible: Admissible,
+): PredictedPoint[] {
+  const m = reference.length
+  const ideal = reference.map((_, k) => front.reduce((least, p) => Math.min(least, p.losses[k]!), Infinity))
+  const ranges = reference.map((_, k) => {
+    const worst = front.reduce((most, p) => Math.max(most, p.losses[k]!), -Infinity)
+    return worst - ideal[k]! || 1
+  })
+  const normalize = (losses: readonly number[]) => losses.map((loss, k) => (loss - ideal[k]!) / ranges[k]!)
+  const limit = normalize(reference).map(r => (r > 0 ? Math.min(REFERENCE, r) : REFERENCE))
+
+  const known = covered.map(normalize)
+  const open = front.flatMap(member => {
+    const losses = normalize(member.losses)
+    return admissible(member.point) ? [{ member, losses }] : []
+  })
+  const gain = m <= MOST_HYPERVOLUME ? hypervolumeGain(limit) : distanceGain
+  const chosen: PredictedPoint[] = []
+  while (chosen.length < count && open.length > 0) {
+    const of = gain(known)
+    let best = 0
+    let most = -Infinity
+    for (const [i, { losses }] of open.entries()) {
+      const value = of(losses)
+      if (value > most) {
+        most = value
+        best = i
+      }
+    }
+    const { member, losses } = open.splice(best, 1)[0]!
+    known.push(losses)
+    // Two genomes with one prediction: the second would be told apart by nothing.
+    if (most > 0) chosen.push(member)
+    else break
+  }
+  return chosen
+}
+
+type Gain = (known: readonly (readonly number[])[]) => (losses: readonly number[]) => number
+
+function hypervolumeGain(limit: readonly number[]): Gain {
+  return known => {
+    const before = hypervolume(known, limit)
+    return losses => hypervolume([...known, losses], limit) - before
+  }
+}
+
+const distanceGain: Gain = known => losses =>
+  known.reduce((least, other) => Math.min(least, Math.hypot(...losses.map((loss, k) => loss - other[k]!))), Infinity)
+
+/** The points of a pool whose predictions are least certain, each objective's deviation in units of its own mean over the pool. */
+export function leastCertain(
+  surrogates: readonly Surrogate[],
+  pool: readonly Float64Array[],
+  count: number,
+  admissible: Admissible,
+): Float64Array[] {
+  const points = pool.filter(admissible)
+  const totals = new Float64Array(points.length)
+  for (const surrogate of surrogates) {
+    const deviations = points.map(point => surrogate.deviation(point))
+    const mean = deviations.reduce((sum, s) => sum + s, 0) / points.length
+    if (mean > 0) for (const [i, s] of deviations.entries()) totals[i]! += s / mean
+  }
+  const order = points.map((_, i) => i).sort((a, b) => totals[b]! - totals[a]! || a - b)
+  return order.slice(0, count).map(i => points[i]!)
+}
+
+/** Points of the pool that the search for one objective's minimum looks at, and how far around the best ones. */
+const POOL = 256
+const RADII = [0.1, 0.03, 0.01, 0.003, 0.001]
+
+/**
+ * One objective: the first point is the surrogate's minimum in the box, by coordinate descent from the best of a pool; the others are
+ * minima of loss - κ · deviation with κ = 1, 2, ... (lower confidence bounds), each over the pool.
+ * @param starts good points already known, shape (n, d), best first.
+ */
+export function minimizers(
+  surrogate: Surrogate,
+  box: Box,
+  starts: readonly Float64Array[],
+  snap: Snap,
+  count: number,
+  admissible: Admissible,
+  rng: Rng,
+): PredictedPoint[] {
+  const uniform = () => uniformIn(box, rng)
+  const centres = starts.slice(0, 3)
+  const start = best(surrogate, [...centres, ...Array.from({ length: POOL }, uniform)])
+  const minimum = minimizeInBox(surrogate.predictor, box.low, box.high, start)
+  const near = [minimum, ...centres].flatMap(centre =>
+    RADII.flatMap(radius =>
+      Array.from({ length: 10 }, () =>
+        inside(
+          centre.map(v => v + radius * rng.normal()),
+          box,
+        ),
+      ),
+    ),
+  )
+  const pool = [minimum, ...near, ...Array.from({ length: POOL }, uniform)].map(snap)
+  const losses = pool.map(point => surrogate.loss(point))
+  const deviations = pool.map(point => surrogate.deviation(point))
+  const chosen: PredictedPoint[] = []
+  for (let kappa = 0; chosen.length < count && kappa < 3 * count; kappa++) {
+    let at = -1
+    let least = Infinity
+    for (const [i, point] of pool.entries()) {
+      const bound = losses[i]! - kappa * deviations[i]!
+      if (bound < least && admissible(point) && !chosen.some(other => isNear(other.point, point))) {
+        least = bound
+        at = i
+      }
+    }
+    if (at < 0) break
+    chosen.push({ point: pool[at]!, losses: [losses[at]!] })
+  }
+  return chosen
+}
+
+function best(surrogate: Surrogate, points: readonly Float64Array[]): Float64Array {
+  return points.reduce((a, b) => (surrogate.loss(b) < surrogate.loss(a) ? b : a))
+}
+
+/** Points nearer to each other than this, in every coordinate, are one. */
+export const SAME_POINT = 1e-6
+
+export function isNear(a: Float64Array, b: Float64Array): boolean {
+  return distance(a, b) <= SAME_POINT
+}
+
+/** Largest difference of a coordinate. */
+export function distance(a: Float64Array, b: Float64Array): number {
+  let most = 0
+  for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i]! - b[i]!))
+  return most
+}

@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { SCALARIZATIONS } from '../../scalarization.ts'
+import { LINK_OPTIONS, MODEL_OPTIONS } from './surrogate.ts'
+
+export const MODES = ['auto', 'plain', 'nested', 'bayesian'] as const
+export type Mode = (typeof MODES)[number]
+
+export const optionsSchema = z.strictObject({
+  mode: z
+    .enum(MODES)
+    .default('auto')
+    .describe(
+      'Where the trials before the first prediction lie: "plain" covers the space, "nested" merges sources pair by pair ' +
+        '(many sources), "bayesian" puts most where the surrogates fit worst (few genes).',
+    ),
+  samples: z
+    .union([z.literal('auto'), z.number().int().min(1).max(100_000)])
+    .default('auto')
+    .describe('Trials before the first prediction; "auto" is 1.5 per coefficient, within half the budget.'),
+  model: z
+    .enum(MODEL_OPTIONS)
+    .default('auto')
+    .describe('Quadratic with all products of genes, "diagonal" without them, or the one that predicts better.'),
+  link: z
+    .enum(LINK_OPTIONS)
+    .default('auto')
+    .describe(
+      'What the quadratic passes through: "sigmoid" for accuracies, "softplus" for losses, "identity", or the one that ' +
+        'suits the objective and predicts best.',
+    ),
+  focus: z
+    .number()
+    .min(1)
+    .max(1e6)
+    .default(20)
+    .describe('Weight in the fit of the best trial against the worst; 1 weighs all alike.'),
+  batch: z
+    .union([z.literal('auto'), z.number().int().min(1).max(10_000)])
+    .default('auto')
+    .describe('Candidates between two fits; "auto" is the slots or a tenth of the trials so far, whichever is more.'),
+  scalarization: z
+    .enum(SCALARIZATIONS)
+    .default('worst')
+    .describe('How several objectives become one where a single best candidate is named in the diagnostics.'),
+})
+export type MapOptions = z.infer<typeof optionsSchema>
