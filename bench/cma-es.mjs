@@ -7,20 +7,21 @@ import { CmaEsRun, cmaEsConstants, defaultPopulationSize } from '../dist/strateg
 import { nextSample } from '../dist/strategies/cma-es/orthogonal-sampling.js'
 
 /**
- * Median evaluations to 1e-8 from x0 ~ U(-4, 4)^d, sigma0 = 2, no bounds: [pycma, cmaes], 11 seeds each, converged runs only.
+ * Median evaluations to 1e-8 from x0 ~ U(-4, 4)^d, sigma0 = 2, no bounds: [pycma, cmaes], 11 seeds each (5 for d = 40), converged runs only.
  * pycma: github.com/CMA-ES/pycma at commit 8d16505. cmaes: github.com/CyberAgentAILab/cmaes at commit d4d96d9. Default settings.
  * @type {Record<string, Record<number, readonly [number, number]>>}
  */
 const PEERS = {
-  sphere: { 5: [695, 667], 10: [1444, 1465], 20: [2698, 2708] },
-  ellipsoid: { 5: [1506, 1532], 10: [4040, 4161], 20: [12674, 13282] },
-  cigar: { 5: [1709, 1743], 10: [3964, 3960], 20: [8068, 8248] },
-  discus: { 5: [1259, 1348], 10: [3050, 3095], 20: [7689, 7939] },
-  rosenbrock: { 5: [1913, 1842], 10: [4987, 5321], 20: [17114, 18254] },
+  sphere: { 5: [695, 667], 10: [1444, 1465], 20: [2698, 2708], 40: [5184, 5165] },
+  ellipsoid: { 5: [1506, 1532], 10: [4040, 4161], 20: [12674, 13282], 40: [48361, 49253] },
+  cigar: { 5: [1709, 1743], 10: [3964, 3960], 20: [8068, 8248], 40: [16074, 15977] },
+  discus: { 5: [1259, 1348], 10: [3050, 3095], 20: [7689, 7939], 40: [20317, 21355] },
+  diffpow: { 5: [1365, 1407], 10: [3833, 3943], 20: [12405, 13000], 40: [45058, 48358] },
+  rosenbrock: { 5: [1913, 1842], 10: [4987, 5321], 20: [17114, 18254], 40: [60822, 64705] },
 }
 
 const TARGET = 1e-8
-const DIMENSIONS = [5, 10, 20]
+const DIMENSIONS = [5, 10, 20, 40]
 
 /**
  * @param {{ seeds?: number, log?: (line: string) => void }} [options]
@@ -110,6 +111,10 @@ const LOSSES = {
   ellipsoid: d => rotatedQuadratic(Array.from({ length: d }, (_, i) => 10 ** ((6 * i) / (d - 1)))),
   cigar: d => rotatedQuadratic(Array.from({ length: d }, (_, i) => (i === 0 ? 1 : 1e6))),
   discus: d => rotatedQuadratic(Array.from({ length: d }, (_, i) => (i === 0 ? 1e6 : 1))),
+  diffpow: d => {
+    const rotate = rotation(d)
+    return x => Math.sqrt(rotate(x).reduce((sum, y, i) => sum + Math.abs(y) ** (2 + (4 * i) / (d - 1)), 0))
+  },
   rosenbrock: d => x => {
     let sum = 0
     for (let i = 0; i + 1 < d; i++) sum += 100 * (x[i + 1] - x[i] ** 2) ** 2 + (1 - x[i]) ** 2
@@ -117,9 +122,14 @@ const LOSSES = {
   },
 }
 
-/** Σ c_i (R x)_i² with one random rotation R. */
+/** Σ c_i (R x)_i². */
 function rotatedQuadratic(curvatures) {
-  const d = curvatures.length
+  const rotate = rotation(curvatures.length)
+  return x => rotate(x).reduce((sum, y, i) => sum + curvatures[i] * y * y, 0)
+}
+
+/** x → R x for one random rotation R. */
+function rotation(d) {
   const rng = createRng(7)
   const rows = []
   while (rows.length < d) {
@@ -131,15 +141,7 @@ function rotatedQuadratic(curvatures) {
     const length = Math.hypot(...row)
     rows.push(row.map(v => v / length))
   }
-  return x => {
-    let sum = 0
-    for (let i = 0; i < d; i++) {
-      let y = 0
-      for (let j = 0; j < d; j++) y += rows[i][j] * x[j]
-      sum += curvatures[i] * y * y
-    }
-    return sum
-  }
+  return x => rows.map(row => row.reduce((sum, v, j) => sum + v * x[j], 0))
 }
 
 function median(values) {

@@ -1,5 +1,7 @@
+import { z } from 'zod'
 import { decodeFloat64, encodeFloat64 } from '../../numerics/float-codec.ts'
 import { SymmetricEigen } from '../../numerics/symmetric-eigen.ts'
+import type { DistributionConstants, SearchDistribution } from './search-distribution.ts'
 
 /**
  * The (mu/mu_w, lambda)-CMA-ES with active covariance update: one run from a mean and a step size, in unbounded R^d.
@@ -15,7 +17,7 @@ import { SymmetricEigen } from '../../numerics/symmetric-eigen.ts'
  * | p_σ, p_c | `#pSigma`, `#pC` | evolution paths |
  * | z, y, x | N(0, I); y = B D z; x = m + σ y | |
  */
-export class CmaEsRun {
+export class CmaEsRun implements SearchDistribution {
   readonly constants: CmaEsConstants
   readonly mean: Float64Array
   readonly sigma0: number
@@ -28,17 +30,17 @@ export class CmaEsRun {
   readonly #pSigma: Float64Array
   readonly #pC: Float64Array
 
-  constructor(mean: Float64Array, sigma: number, constants: CmaEsConstants) {
+  /** @param covariance start of C, shape (n, n), lower triangle read, positive definite; the identity unless given. */
+  constructor(mean: Float64Array, sigma: number, constants: CmaEsConstants, covariance?: Float64Array) {
     const n = mean.length
     this.constants = constants
     this.mean = mean.slice()
     this.sigma0 = sigma
     this.#sigma = sigma
-    this.#c = new Float64Array(n * n)
-    for (let i = 0; i < n; i++) this.#c[i * n + i] = 1
+    this.#c = covariance?.slice() ?? identity(n)
     this.#eigen = new SymmetricEigen(n)
-    this.#eigen.decompose(this.#c)
-    this.#axes = new Float64Array(n).fill(1)
+    this.#axes = new Float64Array(n)
+    this.#decompose()
     this.#pSigma = new Float64Array(n)
     this.#pC = new Float64Array(n)
   }
@@ -71,11 +73,25 @@ export class CmaEsRun {
     return x
   }
 
+  /** z = D^{-1} Bᵀ (x - m) / σ, the inverse of `point`. */
+  coordinates(x: Float64Array): Float64Array {
+    const n = x.length
+    const b = this.#eigen.vectors
+    const z = new Float64Array(n)
+    for (let k = 0; k < n; k++) {
+      let sum = 0
+      for (let i = 0; i < n; i++) sum += b[k * n + i]! * (x[i]! - this.mean[i]!)
+      z[k] = sum / (this.#axes[k]! * this.#sigma)
+    }
+    return z
+  }
+
   /**
    * One generation.
    * @param ranked the λ standard normal vectors z behind the generation's points, shape (n,) each, best first.
+   * @param spared positions in `ranked` whose negative weight is left out.
    */
-  update(ranked: readonly Float64Array[]): void {
+  update(ranked: readonly Float64Array[], spared?: ReadonlySet<number>): void {
     const k = this.constants
     const n = this.mean.length
     if (ranked.length !== k.populationSize) {
@@ -112,8 +128,10 @@ export class CmaEsRun {
     for (let j = 0; j < n; j++) this.#pC[j] = (1 - k.cC) * this.#pC[j]! + pushC * yW[j]! // eq. 45
 
     // Negative weights are scaled by n / |C^{-1/2} y|² = n / |z|², so that C stays positive definite (eq. 46).
-    const weights = k.weights.map((w, i) => (w >= 0 ? w : (w * n) / (squaredNorm(ranked[i]!) + 1e-8)))
-    const keep = 1 + k.c1 * (1 - hSigma) * k.cC * (2 - k.cC) - k.c1 - k.cMu * k.weightSum // eq. 47
+    const nominal = spared === undefined ? k.weights : k.weights.map((w, i) => (w < 0 && spared.has(i) ? 0 : w))
+    const weightSum = spared === undefined ? k.weightSum : nominal.reduce((sum, w) => sum + w, 0)
+    const weights = nominal.map((w, i) => (w >= 0 ? w : (w * n) / (squaredNorm(ranked[i]!) + 1e-8)))
+    const keep = 1 + k.c1 * (1 - hSigma) * k.cC * (2 - k.cC) - k.c1 - k.cMu * weightSum // eq. 47
     const c = this.#c
     for (let i = 0; i < n; i++) {
       const row = i * n
@@ -140,14 +158,61 @@ export class CmaEsRun {
     this.#sigma *= factor
   }
 
-  /** Lowers every coordinate's standard deviation σ sqrt(C_ii) to at most `limit`, by a congruence, so that C stays positive definite. */
-  limitDeviations(limit: number): void {
+  /**
+   * Lowers every coordinate's standard deviation σ sqrt(C_ii) to at most `limit`, by a congruence, so that C stays positive definite.
+   * @param limit one for all coordinates, or shape (n,).
+   */
+  limitDeviations(limit: number | Float64Array): void {
     const n = this.mean.length
-    const scales = Float64Array.from({ length: n }, (_, i) => Math.min(1, limit / this.deviation(i)))
+    const scales = Float64Array.from({ length: n }, (_, i) =>
+      Math.min(1, (typeof limit === 'number' ? limit : limit[i]!) / this.deviation(i)),
+    )
     if (scales.every(scale => scale === 1)) return
     for (let i = 0; i < n; i++) {
       this.#pC[i]! *= scales[i]!
       for (let j = 0; j <= i; j++) this.#c[i * n + j]! *= scales[i]! * scales[j]!
+    }
+    this.#decompose()
+  }
+
+  /** σ² C, shape (n, n), symmetric. */
+  covariance(): Float64Array {
+    const n = this.mean.length
+    const whole = new Float64Array(n * n)
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j <= i; j++) whole[i * n + j] = whole[j * n + i] = this.#sigma ** 2 * this.#c[i * n + j]!
+    }
+    return whole
+  }
+
+  /** (σ² C)^{-1/2}, the symmetric root, shape (n, n), from the last decomposition. */
+  whitening(): Float64Array {
+    const n = this.mean.length
+    const b = this.#eigen.vectors
+    const root = new Float64Array(n * n)
+    for (let k = 0; k < n; k++) {
+      const shrink = 1 / (this.#sigma * this.#axes[k]!)
+      for (let i = 0; i < n; i++) {
+        const push = shrink * b[k * n + i]!
+        for (let j = 0; j < n; j++) root[i * n + j]! += push * b[k * n + j]!
+      }
+    }
+    return root
+  }
+
+  /**
+   * Replaces the distribution, the paths excepted, by N(`mean`, `covariance`), with C of determinant 1 where rounding allows.
+   * @param covariance shape (n, n), lower triangle read, positive definite.
+   */
+  adopt(mean: Float64Array, covariance: Float64Array): void {
+    const n = mean.length
+    this.mean.set(mean)
+    this.#eigen.decompose(covariance)
+    const floor = this.#eigen.values[n - 1]! * 1e-18
+    const logDeterminant = this.#eigen.values.reduce((sum, value) => sum + Math.log(Math.max(value, floor)), 0)
+    this.#sigma = Math.exp(logDeterminant / (2 * n))
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j <= i; j++) this.#c[i * n + j] = covariance[i * n + j]! / this.#sigma ** 2
     }
     this.#decompose()
   }
@@ -223,33 +288,26 @@ export class CmaEsRun {
 }
 
 /** The state of a run, arrays as base64 of float64, the covariance as its packed lower triangle. */
-export interface CmaEsRunState {
-  readonly populationSize: number
-  readonly sigma0: number
-  readonly sigma: number
-  readonly generation: number
-  readonly eigenGeneration: number
-  readonly mean: string
-  readonly covariance: string
-  readonly axes: string
-  readonly vectors: string
-  readonly pSigma: string
-  readonly pC: string
-}
+export const cmaEsRunStateSchema = z.strictObject({
+  populationSize: z.number().int(),
+  sigma0: z.number(),
+  sigma: z.number(),
+  generation: z.number().int(),
+  eigenGeneration: z.number().int(),
+  mean: z.string(),
+  covariance: z.string(),
+  axes: z.string(),
+  vectors: z.string(),
+  pSigma: z.string(),
+  pC: z.string(),
+})
+export type CmaEsRunState = z.infer<typeof cmaEsRunStateSchema>
 
 /** ln σ grows by at most this per generation: a first lucky step must not send σ away. */
-const MAX_LOG_STEP = 1
+export const MAX_LOG_STEP = 1
 
-export interface CmaEsConstants {
-  readonly dimension: number // n
-  readonly populationSize: number // λ
-  readonly parents: number // μ
-  /** Shape (λ,): positive ones sum to 1, then the negative ones (all zero without active update). */
-  readonly weights: Float64Array
+export interface CmaEsConstants extends DistributionConstants {
   readonly weightSum: number
-  readonly muEff: number
-  readonly cSigma: number
-  readonly dSigma: number
   readonly cC: number
   readonly c1: number
   readonly cMu: number
@@ -262,30 +320,47 @@ export function defaultPopulationSize(dimension: number): number {
   return 4 + Math.floor(3 * Math.log(dimension))
 }
 
+/** Weights before the negative ones are scaled: positive ones sum to 1, negative ones to -1 (eq. 49, 53). Shape (λ,). */
+export function recombinationWeights(populationSize: number): {
+  readonly parents: number
+  readonly weights: Float64Array
+  readonly muEff: number
+  readonly muEffMinus: number // of the negative ones
+} {
+  const lambda = populationSize
+  const parents = Math.floor(lambda / 2)
+  const raw = Float64Array.from({ length: lambda }, (_, i) => Math.log((lambda + 1) / 2) - Math.log(i + 1))
+  const positiveSum = raw.reduce((sum, w) => sum + Math.max(0, w), 0)
+  const negativeSum = raw.reduce((sum, w) => sum + Math.max(0, -w), 0)
+  return {
+    parents,
+    weights: raw.map(w => w / (w >= 0 ? positiveSum : negativeSum)),
+    muEff: effectiveSize(raw.subarray(0, parents)),
+    muEffMinus: effectiveSize(raw.subarray(parents)),
+  }
+}
+
+/** The sum of the absolute negative weights: as much as keeps C positive definite and in balance with the positive ones (eq. 50-52). */
+export function negativeShare(dimension: number, populationSize: number, c1: number, cMu: number): number {
+  const { muEff, muEffMinus } = recombinationWeights(populationSize)
+  return Math.min(1 + c1 / cMu, 1 + (2 * muEffMinus) / (muEff + 2), (1 - c1 - cMu) / (dimension * cMu))
+}
+
 /** Default strategy parameters (tutorial, Table 1). */
 export function cmaEsConstants(dimension: number, populationSize: number, active: boolean): CmaEsConstants {
   const n = dimension
-  const lambda = populationSize
-  const mu = Math.floor(lambda / 2)
-  const raw = Float64Array.from({ length: lambda }, (_, i) => Math.log((lambda + 1) / 2) - Math.log(i + 1)) // eq. 49
-  const muEff = effectiveSize(raw.subarray(0, mu))
-  const muEffMinus = effectiveSize(raw.subarray(mu))
+  const { parents, weights: unscaled, muEff } = recombinationWeights(populationSize)
   const cSigma = (muEff + 2) / (n + muEff + 3)
   const dSigma = 1 + 2 * Math.max(0, Math.sqrt((muEff - 1) / (n + 1)) - 1) + cSigma // eq. 55
   const cC = (4 + muEff / n) / (n + 4 + (2 * muEff) / n) // eq. 56
-  const c1 = (Math.min(1, lambda / 6) * 2) / ((n + 1.3) ** 2 + muEff) // eq. 57, slower for tiny populations
+  const c1 = (Math.min(1, populationSize / 6) * 2) / ((n + 1.3) ** 2 + muEff) // eq. 57, slower for tiny populations
   const cMu = Math.min(1 - c1, (2 * (0.25 + muEff - 2 + 1 / muEff)) / ((n + 2) ** 2 + muEff)) // eq. 58, α_cov = 2
-
-  const negative = active
-    ? Math.min(1 + c1 / cMu, 1 + (2 * muEffMinus) / (muEff + 2), (1 - c1 - cMu) / (n * cMu)) // eq. 50-52
-    : 0
-  const positiveSum = raw.reduce((sum, w) => sum + Math.max(0, w), 0)
-  const negativeSum = raw.reduce((sum, w) => sum + Math.max(0, -w), 0)
-  const weights = raw.map(w => (w >= 0 ? w / positiveSum : (negative * w) / negativeSum)) // eq. 53
+  const negative = active ? negativeShare(n, populationSize, c1, cMu) : 0
+  const weights = unscaled.map(w => (w >= 0 ? w : negative * w))
   return {
     dimension,
     populationSize,
-    parents: mu,
+    parents,
     weights,
     weightSum: weights.reduce((sum, w) => sum + w, 0),
     muEff,
@@ -303,6 +378,12 @@ export function cmaEsConstants(dimension: number, populationSize: number, active
 function effectiveSize(weights: Float64Array): number {
   const sum = weights.reduce((total, w) => total + w, 0)
   return (sum * sum) / squaredNorm(weights)
+}
+
+function identity(n: number): Float64Array {
+  const matrix = new Float64Array(n * n)
+  for (let i = 0; i < n; i++) matrix[i * n + i] = 1
+  return matrix
 }
 
 function squaredNorm(v: Float64Array): number {

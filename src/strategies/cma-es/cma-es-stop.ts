@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import type { StopReason } from '../../candidate.ts'
 import { decodeFloat64, encodeFloat64 } from '../../numerics/float-codec.ts'
-import type { CmaEsRun } from './cma-es-run.ts'
+import type { SearchDistribution } from './search-distribution.ts'
 
 /** What the criteria look at. */
 export type Distribution = Pick<
-  CmaEsRun,
+  SearchDistribution,
   'constants' | 'mean' | 'sigma' | 'sigma0' | 'generation' | 'deviation' | 'pathStep' | 'axis' | 'axisRange'
 >
 
@@ -72,9 +72,10 @@ export class CmaEsStop {
   /**
    * Takes note of a generation that `run` has just learned from.
    * @param losses shape (λ,), ascending, `Infinity` for failed candidates, at least the first finite.
+   * @param resolution differences of losses up to this are none: half a step where losses come in steps.
    * @returns the first criterion that holds, if any.
    */
-  observe(run: Distribution, losses: readonly number[]): StopReason | undefined {
+  observe(run: Distribution, losses: readonly number[], resolution = 0): StopReason | undefined {
     const best = losses[0]!
     this.#recent.push(best)
     if (this.#recent.length > this.#recentLength) this.#recent.shift()
@@ -86,17 +87,19 @@ export class CmaEsStop {
         this.#longMedian.shift()
       }
     }
-    this.#flat = isFlat(losses) ? this.#flat + 1 : 0
+    this.#flat = isFlat(losses, resolution) ? this.#flat + 1 : 0
     if (run.mean.some((m, i) => Math.abs(m - this.#restingMean[i]!) >= TOL_X_STAGNATION.distance)) {
       this.#restingMean = run.mean.slice()
       this.#restingSince = run.generation
     }
-    return this.#firstOf(run, losses)
+    return this.#firstOf(run, losses, resolution)
   }
 
-  #firstOf(run: Distribution, losses: readonly number[]): StopReason | undefined {
+  #firstOf(run: Distribution, losses: readonly number[], resolution: number): StopReason | undefined {
     const { dimension: n, populationSize: lambda } = run.constants
-    const { tolx, tolfun, tolfunhist, tolflatfitness } = this.#tolerances
+    const { tolx, tolflatfitness } = this.#tolerances
+    const tolfun = Math.max(this.#tolerances.tolfun, resolution)
+    const tolfunhist = Math.max(this.#tolerances.tolfunhist, resolution)
     const stop = (criterion: string, detail: string): StopReason => ({ criterion, detail })
     const generations = `after ${run.generation} generations`
 
@@ -166,9 +169,9 @@ export class CmaEsStop {
   }
 }
 
-/** Whether the best and the 75 % loss are equal: selection among them says nothing. `losses` ascending. */
-export function isFlat(losses: readonly number[]): boolean {
-  return losses[0] === losses[Math.min(losses.length - 1, Math.floor(0.75 * losses.length))]
+/** Whether the best and the 75 % loss differ by at most `resolution`: selection among them says nothing. `losses` ascending. */
+export function isFlat(losses: readonly number[], resolution = 0): boolean {
+  return losses[Math.min(losses.length - 1, Math.floor(0.75 * losses.length))]! - losses[0]! <= resolution
 }
 
 /** Whether the newer half's median lies below the older half's. */

@@ -1,112 +1,47 @@
 import { z } from 'zod'
-import type { Domain, Genome, JsonValue, StopReason } from '../../candidate.ts'
+import type { Genome, JsonValue, StopReason } from '../../candidate.ts'
 import { ConfigError } from '../../errors.ts'
 import { decodeFloat64, encodeFloat64 } from '../../numerics/float-codec.ts'
+import { toLoss } from '../../objective.ts'
 import { type Rng, restoreRng } from '../../rng.ts'
-import { SCALARIZATIONS, scalarize } from '../../scalarization.ts'
+import { scalarize } from '../../scalarization.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
-import { fromUnitCube, toUnitCube } from '../unit-cube.ts'
-import { fromUnitInterval, intoUnitInterval } from './bound-transform.ts'
-import { firstRun, nextRun, RESTARTS, type RestartState, type RunPlan, restartStateSchema } from './cma-es-restarts.ts'
-import { CmaEsRun, cmaEsConstants, defaultPopulationSize } from './cma-es-run.ts'
-import { CmaEsStop, isFlat, stopStateSchema } from './cma-es-stop.ts'
-import { nextSample, SAMPLINGS } from './orthogonal-sampling.ts'
+import { type CmaEsOptions, cmaEsOptionsSchema } from './cma-es-options.ts'
+import { firstRun, nextRun, type RestartState, type RunPlan, restartStateSchema } from './cma-es-restarts.ts'
+import { defaultPopulationSize } from './cma-es-run.ts'
+import { CmaEsStop, stopStateSchema } from './cma-es-stop.ts'
+import { covarianceModel } from './covariance-model.ts'
+import { lossResolution } from './example-scores.ts'
+import { Genotype } from './genotype.ts'
+import { injectionLimit } from './injection.ts'
+import { MixedRun, type MixedStart, mixedRunStateSchema, type Sample } from './mixed-run.ts'
+import { promisingCount, promisingDistribution } from './warm-start.ts'
 
 /**
- * CMA-ES as a strategy: runs of `CmaEsRun` on the unit cube, one after another, each until `CmaEsStop` says it is over, with
- * populations and step sizes by `nextRun`. The distribution lives on the real line and is folded into the bounds (`bound-transform.ts`).
+ * CMA-ES as a strategy: runs of `MixedRun` on the genes' ranges, one after another, each until `CmaEsStop` says it is over, with
+ * populations and step sizes by `nextRun`.
  *
  * A generation is λ samples; it is learned from when all of them have been told, ordered by (loss, id), failed ones last. The
  * first generation of each run carries one *guest* that is scored but takes no part in the ranking: the declared start for the
  * first run, the final mean of the run before for the others (under noise the mean is better than the best sample seen). That
- * costs one evaluation per run and leaves the algorithm as published.
+ * costs one evaluation per run and leaves the algorithm as published. Known recipes (`guesses`) are guests of the very first
+ * generation, too; the best of them take the place of samples and are learned from (`injection.ts`).
  */
 const KIND = 'cma-es'
-const VERSION = 1
-
-/** Standard deviation of a gene, in box widths, beyond which the folded distribution is as good as uniform. */
-const MAX_DEVIATION = 1 / 3
-
-const optionsSchema = z.strictObject({
-  // On quadratics with a condition number of 100 and d = 4, 12, 36, started from the middle: where the optimum lies within a quarter
-  // of the range, 0.15 is ahead of 0.3 by 0.3 to 0.8 decades after 300 evaluations, where it lies near the bounds, behind by at most 0.2.
-  sigma0: z
-    .number()
-    .positive()
-    .max(1)
-    .default(0.15)
-    .describe('Initial step size: standard deviation of every gene, as a share of its range.'),
-  population_size: z
-    .union([z.literal('auto'), z.number().int().min(4).max(100_000)])
-    .default('auto')
-    .describe('Candidates per generation; "auto" is 4 + floor(3 ln d) for d genes.'),
-  active: z
-    .boolean()
-    .default(true)
-    .describe('Also learn from the worse half of a generation, by negative covariance weights.'),
-  sampling: z
-    .enum(SAMPLINGS)
-    .default('orthogonal')
-    .describe(
-      'How a generation is drawn: in "orthogonal" directions (fewer evaluations), or each candidate "independent".',
-    ),
-  restarts: z
-    .enum(RESTARTS)
-    .default('bipop')
-    .describe(
-      'When a run has converged: "ipop" starts again with twice the population, "bipop" alternates that with small ' +
-        'local runs, "none" ends the search.',
-    ),
-  scalarization: z
-    .enum(SCALARIZATIONS)
-    .default('worst')
-    .describe('How several objectives become one: "worst" normalised objective, or their "mean".'),
-  tolx: z
-    .number()
-    .nonnegative()
-    .default(1e-11)
-    .describe('A run ends when every step is smaller than this share of a gene’s range.'),
-  tolfun: z
-    .number()
-    .nonnegative()
-    .default(1e-11)
-    .describe('A run ends when its generation and its recent best losses lie within this range.'),
-  tolfunhist: z
-    .number()
-    .nonnegative()
-    .default(1e-12)
-    .describe('A run ends when its recent best losses lie within this range.'),
-  tolflatfitness: z
-    .number()
-    .int()
-    .positive()
-    .default(10)
-    .describe('A run ends after this many generations in a row whose better three quarters score the same.'),
-})
-export type CmaEsOptions = z.infer<typeof optionsSchema>
+const VERSION = 2
 
 const stateSchema = z.strictObject({
   rng: rngStateSchema,
   firstId: z.number().int(), // id of the generation's first candidate
-  guest: z.string().nullable(), // genome scored with this generation but not learned from
-  asked: z.number().int(), // of this generation, the guest included
-  samples: z.string(), // z of the samples asked so far, in ask order
+  guests: z.string(), // genomes scored with this generation before its samples
+  asked: z.number().int(), // of this generation, the guests included
+  samples: z.strictObject({ z: z.string(), choices: z.array(z.number().int()) }), // in ask order
   told: z.array(z.number().int()), // positions in the generation, ascending
   losses: z.string(), // of those; NaN: failed
-  run: z.strictObject({
-    populationSize: z.number().int(),
-    sigma0: z.number(),
-    sigma: z.number(),
-    generation: z.number().int(),
-    eigenGeneration: z.number().int(),
-    mean: z.string(),
-    covariance: z.string(),
-    axes: z.string(),
-    vectors: z.string(),
-    pSigma: z.string(),
-    pC: z.string(),
-  }),
+  noises: z.string(), // of those: squared standard errors; NaN: unknown
+  lossStep: z.number().nullable(), // null: no trial told yet
+  run: mixedRunStateSchema,
   maxGenerations: z.number().int().nullable(),
   runEvaluations: z.number().int(),
   stop: stopStateSchema,
@@ -123,34 +58,39 @@ class CmaEs implements Strategy {
   readonly kind = KIND
   readonly #context: StrategyContext
   readonly #options: CmaEsOptions
+  readonly #genotype: Genotype
   readonly #rng: Rng
-  #run: CmaEsRun
+  #run: MixedRun
   #stop: CmaEsStop
   #restarts: RestartState
   #maxGenerations: number | undefined
   #runEvaluations = 0
   #firstId = 0
-  #guest: Genome | undefined
+  /** Scored with this generation before its samples: one that is not learned from, in the very first then the guesses. */
+  #guests: readonly Genome[]
   #asked = 0
-  #samples: Float64Array[] = []
-  /** By position in the generation; `undefined`: failed. */
-  #losses = new Map<number, number | undefined>()
+  #samples: Sample[] = []
+  /** By position in the generation. */
+  #told = new Map<number, Told>()
+  /** Smallest step of the losses so far, 0 where they are not on a grid, infinite before any. */
+  #lossStep = Number.POSITIVE_INFINITY
   #best: { readonly id: number; readonly loss: number } | undefined
   #lastStop: StopReason | undefined
   #phase: Phase = 'searching'
 
   constructor(context: StrategyContext, options: CmaEsOptions, rng: Rng) {
-    requireRealGenes(context.domain)
+    if (context.domain.genes.length === 0) throw new ConfigError('Strategy "cma-es" needs at least one gene, got none.')
     this.#context = context
     this.#options = options
     this.#rng = rng
+    this.#genotype = new Genotype(context.domain, options.boundary)
+    requireFeasible(options, context, this.#genotype.dimension)
     const plan = firstRun(this.#basePopulation())
-    const start = toUnitCube(context.domain, context.domain.initial).map(fromUnitInterval)
-    this.#run = this.#startRun(plan, start)
-    this.#stop = new CmaEsStop(this.#run, options, plan.maxGenerations)
+    this.#run = this.#startRun(plan, this.#firstStart())
+    this.#stop = new CmaEsStop(this.#run.view(), options, plan.maxGenerations)
     this.#restarts = plan.state
     this.#maxGenerations = plan.maxGenerations
-    this.#guest = context.domain.initial.slice()
+    this.#guests = distinct([context.domain.initial, ...(context.guesses ?? [])])
   }
 
   ask(count: number): readonly Proposal[] {
@@ -163,16 +103,23 @@ class CmaEs implements Strategy {
   }
 
   tell(trials: readonly ToldTrial[]): void {
+    const { objectives } = this.#context
+    const { scalarization } = this.#options
     for (const trial of trials) {
       const position = trial.id - this.#firstId
-      if (position < 0 || position >= this.#asked || this.#losses.has(position)) {
+      if (position < 0 || position >= this.#asked || this.#told.has(position)) {
         throw new RangeError(`Expected the id of a candidate asked for and not yet told, got ${trial.id}.`)
       }
-      const loss = trial.losses && scalarize(this.#options.scalarization, trial.losses, this.#context.objectives)
-      const known = loss !== undefined && Number.isFinite(loss) ? loss : undefined
-      this.#losses.set(position, known)
+      const loss = trial.losses && scalarize(scalarization, trial.losses, objectives)
+      if (loss === undefined || !Number.isFinite(loss)) {
+        this.#told.set(position, { loss: undefined, variance: undefined })
+        continue
+      }
+      const { step, variance } = lossResolution(trial, objectives, scalarization)
+      this.#lossStep = Math.min(this.#lossStep, step)
+      this.#told.set(position, { loss, variance })
     }
-    if (this.#losses.size === this.#generationSize()) this.#learn()
+    if (this.#told.size === this.#generationSize()) this.#learn()
   }
 
   stopReason(): StopReason | undefined {
@@ -180,33 +127,42 @@ class CmaEs implements Strategy {
   }
 
   diagnostics(): Readonly<Record<string, JsonValue>> {
-    const run = this.#run
+    const run = this.#run.view()
     const deviations = Array.from(run.mean, (_, i) => run.deviation(i))
     const { shortest, longest } = run.axisRange()
     return {
       run: this.#restarts.run,
       regime: this.#restarts.regime,
+      covariance: this.#run.covariance,
       generation: run.generation,
       populationSize: run.constants.populationSize,
       sigma: run.sigma,
       smallestDeviation: Math.min(...deviations),
       largestDeviation: Math.max(...deviations),
       axisRatio: longest / shortest,
+      learningRates: this.#run.rates === undefined ? null : { ...this.#run.rates },
       bestLoss: this.#best?.loss ?? null,
       lastStop: this.#lastStop?.criterion ?? null,
     }
   }
 
   snapshot(): Snapshot {
-    const told = [...this.#losses.keys()].sort((a, b) => a - b)
+    const told = [...this.#told.keys()].sort((a, b) => a - b)
+    const column = (key: keyof Told): string =>
+      encodeFloat64(Float64Array.from(told, position => this.#told.get(position)![key] ?? Number.NaN))
     const state: z.infer<typeof stateSchema> = {
       rng: this.#rng.state(),
       firstId: this.#firstId,
-      guest: this.#guest === undefined ? null : encodeFloat64(this.#guest),
+      guests: encodeFloat64(Float64Array.from(this.#guests.flatMap(guest => [...guest]))),
       asked: this.#asked,
-      samples: encodeFloat64(concatenate(this.#samples)),
+      samples: {
+        z: encodeFloat64(Float64Array.from(this.#samples.flatMap(sample => [...sample.z]))),
+        choices: this.#samples.flatMap(sample => [...sample.choices]),
+      },
       told,
-      losses: encodeFloat64(Float64Array.from(told, position => this.#losses.get(position) ?? Number.NaN)),
+      losses: column('loss'),
+      noises: column('variance'),
+      lossStep: Number.isFinite(this.#lossStep) ? this.#lossStep : null,
       run: this.#run.snapshot(),
       maxGenerations: this.#maxGenerations ?? null,
       runEvaluations: this.#runEvaluations,
@@ -221,20 +177,28 @@ class CmaEs implements Strategy {
 
   static restore(context: StrategyContext, options: CmaEsOptions, snapshot: Snapshot): CmaEs {
     const state = snapshotState(snapshot, { kind: KIND, version: VERSION, schema: stateSchema })
-    const d = context.domain.genes.length
-    const strategy = new CmaEs(context, options, restoreRng(state.rng))
-    strategy.#run = CmaEsRun.restore(state.run, cmaEsConstants(d, state.run.populationSize, options.active))
+    const strategy = new CmaEs({ ...context, prior: [] }, options, restoreRng(state.rng))
+    const genotype = strategy.#genotype
+    strategy.#run = MixedRun.restore(genotype, state.run, options)
     strategy.#maxGenerations = state.maxGenerations ?? undefined
-    strategy.#stop = CmaEsStop.restore(state.stop, strategy.#run, options, strategy.#maxGenerations)
+    strategy.#stop = CmaEsStop.restore(state.stop, strategy.#run.view(), options, strategy.#maxGenerations)
     strategy.#restarts = state.restarts
     strategy.#runEvaluations = state.runEvaluations
     strategy.#firstId = state.firstId
-    strategy.#guest = state.guest === null ? undefined : decodeFloat64(state.guest, d)
+    strategy.#guests = rows(decodeFloat64(state.guests), context.domain.genes.length)
     strategy.#asked = state.asked
-    const samples = decodeFloat64(state.samples)
-    strategy.#samples = Array.from({ length: samples.length / d }, (_, i) => samples.slice(i * d, (i + 1) * d))
+    const width = genotype.choiceCounts.length
+    strategy.#samples = rows(decodeFloat64(state.samples.z), genotype.dimension).map((z, i) => ({
+      z,
+      choices: state.samples.choices.slice(i * width, (i + 1) * width),
+      injected: false,
+    }))
     const losses = decodeFloat64(state.losses, state.told.length)
-    strategy.#losses = new Map(state.told.map((position, i) => [position, finite(losses[i]!)]))
+    const noises = decodeFloat64(state.noises, state.told.length)
+    strategy.#told = new Map(
+      state.told.map((position, i) => [position, { loss: finite(losses[i]!), variance: finite(noises[i]!) }]),
+    )
+    strategy.#lossStep = state.lossStep ?? Number.POSITIVE_INFINITY
     strategy.#best = state.best ?? undefined
     strategy.#lastStop = state.lastStop ?? undefined
     strategy.#phase = state.phase
@@ -246,62 +210,78 @@ class CmaEs implements Strategy {
     return size === 'auto' ? defaultPopulationSize(this.#context.domain.genes.length) : size
   }
 
+  #populationSize(): number {
+    return this.#run.distribution.constants.populationSize
+  }
+
   #generationSize(): number {
     if (this.#phase === 'stopped') return 0
-    const guests = this.#guest === undefined ? 0 : 1
-    return this.#phase === 'last-guest' ? guests : guests + this.#run.constants.populationSize
+    const guests = this.#guests.length
+    return this.#phase === 'last-guest' ? guests : guests + this.#populationSize() - this.#injections()
+  }
+
+  /** How many guesses take the place of samples in this generation. */
+  #injections(): number {
+    return Math.min(Math.max(0, this.#guests.length - 1), injectionLimit(this.#populationSize()))
   }
 
   #next(): Genome {
-    if (this.#guest !== undefined && this.#asked === 0) return this.#guest.slice()
-    const z = nextSample(this.#options.sampling, this.#rng, this.#run.mean.length, this.#samples)
-    this.#samples.push(z)
-    return this.#genome(this.#run.point(z))
-  }
-
-  #genome(y: Float64Array): Genome {
-    return fromUnitCube(this.#context.domain, y.map(intoUnitInterval))
+    const guest = this.#guests[this.#asked]
+    if (guest !== undefined) return guest.slice()
+    const sample = this.#run.sample(this.#rng, this.#samples)
+    this.#samples.push(sample)
+    return this.#run.genome(sample)
   }
 
   /** All of the generation has been told. */
   #learn(): void {
     const size = this.#generationSize()
     for (let position = 0; position < size; position++) {
-      const loss = this.#losses.get(position)
+      const loss = this.#told.get(position)?.loss
       if (loss !== undefined && (this.#best === undefined || loss < this.#best.loss)) {
         this.#best = { id: this.#firstId + position, loss }
       }
     }
-    const guests = size - this.#samples.length
-    const ranked = this.#samples
-      .map((z, i) => ({ z, loss: this.#losses.get(guests + i) ?? Number.POSITIVE_INFINITY }))
-      .sort((a, b) => (a.loss < b.loss ? -1 : a.loss > b.loss ? 1 : 0)) // stable: equal losses stay in id order
+    const lossAt = (position: number): number => this.#told.get(position)?.loss ?? Number.POSITIVE_INFINITY
+    const guesses = this.#guests
+      .map((genome, position) => ({ genome, loss: lossAt(position) }))
+      .slice(1)
+      .sort((a, b) => (a.loss < b.loss ? -1 : a.loss > b.loss ? 1 : 0))
+      .slice(0, this.#injections())
+    const samples = [...guesses.map(({ genome }) => this.#run.inject(genome)), ...this.#samples]
+    const losses = [...guesses.map(({ loss }) => loss), ...this.#samples.map((_, i) => lossAt(this.#guests.length + i))]
     this.#firstId += size
     this.#runEvaluations += size
-    this.#guest = undefined
+    this.#guests = []
     this.#asked = 0
     this.#samples = []
-    this.#losses = new Map()
+    this.#told = new Map()
+    if (this.#reachesTarget()) return
     if (this.#phase === 'last-guest') {
       this.#phase = 'stopped'
       return
     }
     // A generation without a single score says nothing about where to go: sample it again.
-    if (ranked[0]!.loss === Number.POSITIVE_INFINITY) return
+    if (losses.every(loss => loss === Number.POSITIVE_INFINITY)) return
 
-    const losses = ranked.map(entry => entry.loss)
-    const run = this.#run
-    run.update(ranked.map(entry => entry.z))
-    // Nearly all samples on one plateau: look further around (the escape of Hansen's C and Matlab codes).
-    if (isFlat(losses)) run.inflate(Math.exp(0.2 + run.constants.cSigma / run.constants.dSigma))
-    run.limitDeviations(MAX_DEVIATION)
-    const stop = this.#stop.observe(run, losses)
+    const resolution = Number.isFinite(this.#lossStep) ? this.#lossStep / 2 : 0
+    const ascending = this.#run.learn(samples, losses, resolution)
+    const stop = this.#stop.observe(this.#run.view(), ascending, resolution)
     if (stop !== undefined) this.#endRun(stop)
+  }
+
+  #reachesTarget(): boolean {
+    const { ftarget } = this.#options
+    if (ftarget === null || this.#best === undefined) return false
+    if (this.#best.loss > toLoss(this.#context.objectives[0]!, ftarget)) return false
+    this.#lastStop = { criterion: 'ftarget', detail: `loss ${this.#best.loss} of candidate ${this.#best.id}` }
+    this.#phase = 'stopped'
+    return true
   }
 
   #endRun(stop: StopReason): void {
     this.#lastStop = stop
-    this.#guest = this.#genome(this.#run.mean)
+    this.#guests = [this.#run.center()]
     const { restarts } = this.#options
     if (restarts === 'none') {
       this.#phase = 'last-guest'
@@ -310,38 +290,89 @@ class CmaEs implements Strategy {
     const d = this.#context.domain.genes.length
     const plan = nextRun(restarts, this.#restarts, this.#runEvaluations, this.#basePopulation(), d, this.#rng)
     // A uniform start, not the declared one again: equal on plateaus, and it finds other basins.
-    const start = Float64Array.from({ length: d }, () => fromUnitInterval(this.#rng.uniform()))
-    this.#run = this.#startRun(plan, start)
-    this.#stop = new CmaEsStop(this.#run, this.#options, plan.maxGenerations)
+    const shares = Array.from({ length: this.#genotype.dimension }, () => this.#rng.uniform())
+    this.#run = this.#startRun(plan, {
+      mean: this.#genotype.point(shares),
+      sigma: this.#options.sigma0 * plan.sigmaFactor,
+    })
+    this.#stop = new CmaEsStop(this.#run.view(), this.#options, plan.maxGenerations)
     this.#restarts = plan.state
     this.#maxGenerations = plan.maxGenerations
     this.#runEvaluations = 0
   }
 
-  #startRun(plan: RunPlan, mean: Float64Array): CmaEsRun {
-    const constants = cmaEsConstants(mean.length, plan.populationSize, this.#options.active)
-    return new CmaEsRun(mean, this.#options.sigma0 * plan.sigmaFactor, constants)
+  #startRun(plan: RunPlan, start: MixedStart): MixedRun {
+    const covariance = covarianceModel(this.#options.covariance, this.#genotype.dimension, plan.state.run)
+    const run = MixedRun.start(this.#genotype, covariance, plan.populationSize, start, this.#options)
+    if (this.#options.learning_rate_adaptation === true) run.adaptRates()
+    return run
+  }
+
+  /** The declared start, or the best region of earlier runs if there are enough of their trials. */
+  #firstStart(): MixedStart {
+    const { domain, objectives, prior = [] } = this.#context
+    const scored = prior
+      .flatMap(({ genome, losses }) => {
+        const loss = losses && scalarize(this.#options.scalarization, losses, objectives)
+        return loss !== undefined && Number.isFinite(loss) ? [{ genome, loss }] : []
+      })
+      .sort((a, b) => a.loss - b.loss)
+    const count = promisingCount(scored.length)
+    if (count === undefined) {
+      return { mean: this.#genotype.phenotype(domain.initial).x, sigma: this.#options.sigma0 }
+    }
+    const best = scored.slice(0, count).map(({ genome }) => this.#genotype.phenotype(genome))
+    const model = covarianceModel(this.#options.covariance, this.#genotype.dimension, 0)
+    const form = model === 'full' ? 'full' : 'diagonal'
+    return {
+      ...promisingDistribution(
+        best.map(({ x }) => x),
+        form,
+      ),
+      // How often the best hold each choice, with one more of each so that none is out.
+      probabilities: this.#genotype.choiceCounts.map((choices, i) =>
+        Float64Array.from(
+          { length: choices },
+          (_, k) => (1 + best.filter(point => point.choices[i] === k).length) / (choices + count),
+        ),
+      ),
+    }
   }
 }
 
-function requireRealGenes(domain: Domain): void {
-  if (domain.genes.length === 0) throw new ConfigError('Strategy "cma-es" needs at least one gene, got none.')
-  for (const gene of domain.genes) {
-    if (gene.kind === 'real') continue
-    throw new ConfigError(`Strategy "cma-es" searches real genes only, but gene "${gene.name}" is ${gene.kind}.`, {
-      hint: `Use strategy "random" or "sobol", or give "${gene.name}" a fixed value.`,
+/** What was told of one candidate. */
+interface Told {
+  /** `undefined`: failed. */
+  readonly loss: number | undefined
+  /** Squared standard error of the loss, where example scores tell it. */
+  readonly variance: number | undefined
+}
+
+/** Refuses options that contradict the problem. @param dimension number of real and integer genes. */
+function requireFeasible(options: CmaEsOptions, context: StrategyContext, dimension: number): void {
+  if (options.learning_rate_adaptation === true && covarianceModel(options.covariance, dimension, 0) !== 'full') {
+    throw new ConfigError('Strategy "cma-es": learning_rate_adaptation works with the full covariance only.', {
+      hint: 'Set covariance: full, or learning_rate_adaptation: false.',
+    })
+  }
+  const { length } = context.objectives
+  if (options.ftarget !== null && length !== 1) {
+    throw new ConfigError(`Strategy "cma-es": ftarget needs exactly one objective, got ${length}.`, {
+      hint: 'Remove ftarget, or optimise one objective.',
     })
   }
 }
 
-function concatenate(parts: readonly Float64Array[]): Float64Array {
-  const whole = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let offset = 0
-  for (const part of parts) {
-    whole.set(part, offset)
-    offset += part.length
-  }
-  return whole
+/** Without repetitions, copied. */
+function distinct(genomes: readonly Genome[]): Genome[] {
+  return genomes
+    .filter((genome, i) => genomes.findIndex(other => other.every((value, k) => value === genome[k])) === i)
+    .map(genome => genome.slice())
+}
+
+/** Shape (k * width,) → k rows. */
+function rows(values: Float64Array, width: number): Float64Array[] {
+  return Array.from({ length: values.length / width }, (_, i) => values.slice(i * width, (i + 1) * width))
 }
 
 function finite(value: number): number | undefined {
@@ -351,9 +382,11 @@ function finite(value: number): number | undefined {
 export const cmaEs: StrategyDefinition<CmaEsOptions> = {
   kind: KIND,
   reference:
-    'N. Hansen, "The CMA Evolution Strategy: A Tutorial", 2016, https://arxiv.org/abs/1604.00772; restarts: N. Hansen, GECCO 2009 workshop',
-  summary: 'Covariance matrix adaptation: the default for real genes and more than a few hundred evaluations.',
-  options: optionsSchema,
+    'N. Hansen, "The CMA Evolution Strategy: A Tutorial", 2016, https://arxiv.org/abs/1604.00772; restarts: N. Hansen, GECCO 2009 ' +
+    'workshop; integer and categorical genes: R. Hamano et al., "CatCMA with Margin", GECCO 2025, https://arxiv.org/abs/2504.07884',
+  summary:
+    'Covariance matrix adaptation: the default for more than a few hundred evaluations; integer and categorical genes by CatCMA with margin.',
+  options: cmaEsOptionsSchema,
   create: (context, options) => new CmaEs(context, options, context.rng.split(KIND)),
   restore: (context, options, snapshot) => CmaEs.restore(context, options, snapshot),
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Domain, Gene } from '../../../src/candidate.ts'
+import type { Gene } from '../../../src/candidate.ts'
 import { ConfigError } from '../../../src/errors.ts'
 import { createRng } from '../../../src/rng.ts'
 import { cmaEs } from '../../../src/strategies/cma-es/cma-es.ts'
@@ -175,18 +175,13 @@ describe('cma-es', () => {
     expect(create(problem, { active: false }).ask(8)).toEqual(create(problem).ask(8))
   })
 
-  it('refuses genes that are not real, and says what to use instead', () => {
-    const genes: readonly Gene[] = [
-      { kind: 'real', name: 'weight', low: 0, high: 1, scale: 'linear', initial: 0.5 },
-      { kind: 'categorical', name: 'method', choices: ['linear', 'ties'], initial: 0 },
-    ]
-    const domain: Domain = { genes, initial: Float64Array.of(0.5, 0) }
-    const attempt = (): Strategy => create({ ...sphere(2), domain })
-    expect(attempt).toThrow(ConfigError)
-    expect(attempt).toThrow('Strategy "cma-es" searches real genes only, but gene "method" is categorical.')
-    expect(() => create({ ...sphere(2), domain: { genes: [], initial: new Float64Array() } })).toThrow(
+  it('refuses an empty space, and options that contradict the problem', () => {
+    const empty = { genes: [], initial: new Float64Array() }
+    expect(() => create({ ...sphere(2), domain: empty })).toThrow(
       'Strategy "cma-es" needs at least one gene, got none.',
     )
+    expect(() => create(sphere(2), { learning_rate_adaptation: true, covariance: 'separable' })).toThrow(ConfigError)
+    expect(() => create(corners(2, 3), { ftarget: 0.1 })).toThrow('ftarget needs exactly one objective, got 3.')
   })
 
   it('refuses a trial it did not ask for, or was told before', () => {

@@ -1,0 +1,90 @@
+import { z } from 'zod'
+import { SCALARIZATIONS } from '../../scalarization.ts'
+import { RESTARTS } from './cma-es-restarts.ts'
+import { COVARIANCES } from './covariance-model.ts'
+import { BOUNDARIES } from './genotype.ts'
+import { SAMPLINGS } from './orthogonal-sampling.ts'
+
+export const cmaEsOptionsSchema = z.strictObject({
+  // On quadratics with a condition number of 100 and d = 4, 12, 36, started from the middle: where the optimum lies within a quarter
+  // of the range, 0.15 is ahead of 0.3 by 0.3 to 0.8 decades after 300 evaluations, where it lies near the bounds, behind by at most 0.2.
+  sigma0: z
+    .number()
+    .positive()
+    .max(1)
+    .default(0.15)
+    .describe('Initial step size: standard deviation of every gene, as a share of its range.'),
+  population_size: z
+    .union([z.literal('auto'), z.number().int().min(4).max(100_000)])
+    .default('auto')
+    .describe('Candidates per generation; "auto" is 4 + floor(3 ln d) for d genes.'),
+  covariance: z
+    .enum(COVARIANCES)
+    .default('auto')
+    .describe(
+      'What is learned of the genes’ dependence: "full", "separable" (none, but fast), or "lm-ma" (the strongest directions, for ' +
+        'thousands of genes); "auto" is full up to 500 numeric genes, then separable, and lm-ma after a restart.',
+    ),
+  active: z
+    .boolean()
+    .default(true)
+    .describe('Also learn from the worse half of a generation, by negative covariance weights.'),
+  sampling: z
+    .enum(SAMPLINGS)
+    .default('orthogonal')
+    .describe(
+      'How a generation is drawn: in "orthogonal" directions (fewer evaluations), or each candidate "independent".',
+    ),
+  boundary: z
+    .enum(BOUNDARIES)
+    .default('transform')
+    .describe(
+      'How real genes stay in range: "transform" folds samples back smoothly, "penalty" moves them to the bound and raises their ' +
+        'loss, for optima on the boundary.',
+    ),
+  learning_rate_adaptation: z
+    .union([z.literal('auto'), z.boolean()])
+    .default('auto')
+    .describe(
+      'Shorten steps where noise or many local optima make them contradict each other; "auto" does so when the example scores ' +
+        'show that a generation’s losses differ by little more than their standard errors.',
+    ),
+  restarts: z
+    .enum(RESTARTS)
+    .default('bipop')
+    .describe(
+      'When a run has converged: "ipop" starts again with twice the population, "bipop" alternates that with small ' +
+        'local runs, "none" ends the search.',
+    ),
+  scalarization: z
+    .enum(SCALARIZATIONS)
+    .default('worst')
+    .describe('How several objectives become one: "worst" normalised objective, or their "mean".'),
+  ftarget: z
+    .number()
+    .nullable()
+    .default(null)
+    .describe('The search ends when the only objective is this good; null: never.'),
+  tolx: z
+    .number()
+    .nonnegative()
+    .default(1e-11)
+    .describe('A run ends when every step is smaller than this share of a gene’s range.'),
+  tolfun: z
+    .number()
+    .nonnegative()
+    .default(1e-11)
+    .describe('A run ends when its generation and its recent best losses lie within this range.'),
+  tolfunhist: z
+    .number()
+    .nonnegative()
+    .default(1e-12)
+    .describe('A run ends when its recent best losses lie within this range.'),
+  tolflatfitness: z
+    .number()
+    .int()
+    .positive()
+    .default(10)
+    .describe('A run ends after this many generations in a row whose better three quarters score the same.'),
+})
+export type CmaEsOptions = z.infer<typeof cmaEsOptionsSchema>
