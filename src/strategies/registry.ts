@@ -2,6 +2,7 @@ import { ConfigError, nearest, show } from '../errors.ts'
 import { cmaEs } from './cma-es/cma-es.ts'
 import { forest } from './forest/forest.ts'
 import { grid } from './sampling/grid.ts'
+import { map } from './map/map.ts'
 import { random } from './sampling/random.ts'
 import { sobol } from './sampling/sobol-search.ts'
 import type { StrategyDefinition } from './strategy.ts'
@@ -12,6 +13,7 @@ export const STRATEGIES: Readonly<Record<string, StrategyDefinition>> = {
   [cmaEs.kind]: cmaEs,
   [grid.kind]: grid,
   [forest.kind]: forest,
+  [map.kind]: map,
   [random.kind]: random,
   [sobol.kind]: sobol,
   [tpe.kind]: tpe,

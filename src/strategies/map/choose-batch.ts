@@ -125,7 +125,7 @@ export function minimizers(
       ),
     ),
   )
-  const pool = [minimum, ...near, ...Array.from({ length: POOL }, uniform)].map(snap)
+  const pool = [minimum, ...near, ...Array.from({ length: POOL }, uniform)].map(snap).filter(admissible)
   const losses = pool.map(point => surrogate.loss(point))
   const deviations = pool.map(point => surrogate.deviation(point))
   const chosen: PredictedPoint[] = []
@@ -134,7 +134,7 @@ export function minimizers(
     let least = Infinity
     for (const [i, point] of pool.entries()) {
       const bound = losses[i]! - kappa * deviations[i]!
-      if (bound < least && admissible(point) && !chosen.some(other => isNear(other.point, point))) {
+      if (bound < least && !chosen.some(other => isNear(other.point, point))) {
         least = bound
         at = i
       }

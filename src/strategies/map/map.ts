@@ -39,6 +39,8 @@ const VERSION = 1
 /** A batch, unless there are more slots: this share of the trials told, so that the time for all fits grows with n, not n². */
 const BATCH_SHARE = 0.1
 const MOST_BATCH = 64
+/** Points of a front at least: one at a time they would not be spread over it. */
+const FRONT_BATCH = 4
 /** While an objective's τ is below this, this share of a batch goes where the surrogates are least certain. */
 const CERTAIN_TAU = 0.7
 const UNCERTAIN_SHARE = 0.1
@@ -239,10 +241,11 @@ class AmortizedPareto implements Strategy {
   }
 
   #batchSize(): number {
-    const { budget, slots = 1 } = this.#context
+    const { budget, objectives, slots = 1 } = this.#context
     const { batch } = this.#options
     const asked = this.#batch.firstId + this.#batch.planned.length
-    const size = batch === 'auto' ? Math.max(slots, Math.min(MOST_BATCH, Math.ceil(BATCH_SHARE * asked))) : batch
+    const least = Math.max(slots, objectives.length === 1 ? 1 : FRONT_BATCH)
+    const size = batch === 'auto' ? Math.max(least, Math.min(MOST_BATCH, Math.ceil(BATCH_SHARE * asked))) : batch
     const left = budget === undefined ? size : budget - asked
     return left > 0 ? Math.min(size, left) : size
   }

@@ -18,7 +18,7 @@ export interface PredictedPoint {
 
 /** Evaluations of surrogates are cheap; what costs is the selection, a millisecond or two per generation. */
 const POPULATION = 100
-const GENERATIONS = 60
+const GENERATIONS = 30
 /** As K. Deb, H. Jain, IEEE TEC 18(4), 2014, table II; 1 / d genes mutate. */
 const VARIATION = { crossoverProbability: 1, crossoverIndex: 30, mutationIndex: 20 } as const
 
