@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const dist = pathToFileURL(`${resolve(root, process.env.AMALGAM_DIST ?? 'dist')}/`)
-const load = path => import(new URL(path, dist).href)
+export const load = path => import(new URL(path, dist).href)
 
 export const { createRng } = await load('rng.js')
 export const { STRATEGIES, strategyDefinition } = await load('strategies/registry.js')
