@@ -9,7 +9,7 @@ import {
   decodePopulation,
   encodePopulation,
   firstGenomes,
-  genomeKey,
+  isAmong,
   lineage,
   type Member,
   populationSchema,
@@ -152,13 +152,12 @@ export class Generational<Memory extends JsonValue> implements Strategy {
     const { populationSize, variation } = this.#algorithm
     const { domain } = this.#context
     const children: Child[] = []
-    const seen = new Set(this.#population.map(member => genomeKey(member.genome)))
+    const seen = this.#population.map(member => member.genome)
     let rejected = 0
     const offer = (genome: Genome, parents: readonly CandidateId[]): void => {
       if (children.length === populationSize) return
-      const key = genomeKey(genome)
-      if (seen.has(key) && rejected++ < ATTEMPTS * populationSize) return
-      seen.add(key)
+      if (isAmong(genome, seen) && rejected++ < ATTEMPTS * populationSize) return
+      seen.push(genome)
       children.push({ genome, parents })
     }
     while (children.length < populationSize) {

@@ -40,8 +40,8 @@ export function lineage(...parents: readonly Member[]): CandidateId[] {
  */
 export function firstGenomes(context: StrategyContext, count: number, rng: Rng): Genome[] {
   const { domain, guesses = [] } = context
-  const known = new Map<string, Genome>([domain.initial, ...guesses].map(genome => [genomeKey(genome), genome.slice()]))
-  const genomes = [...known.values()]
+  const genomes: Genome[] = []
+  for (const known of [domain.initial, ...guesses]) if (!isAmong(known, genomes)) genomes.push(known.slice())
   const sample = spaceFilling(domain, rng)
   while (genomes.length < count) genomes.push(sample(genomes.length))
   return genomes
@@ -54,9 +54,10 @@ function spaceFilling(domain: Domain, rng: Rng): (index: number) => Genome {
   return index => resetInactive(domain, fromUnitCube(domain, sequence.point(index)))
 }
 
-/** Equal for equal genomes. */
-export function genomeKey(genome: Genome): string {
-  return genome.join()
+/** Whether one of the genomes equals this one. */
+export function isAmong(genome: Genome, others: Iterable<Genome>): boolean {
+  for (const other of others) if (genome.every((value, i) => value === other[i])) return true
+  return false
 }
 
 export const populationSchema = z.strictObject({

@@ -14,7 +14,7 @@ import {
   encodePopulation,
   encodeRows,
   firstGenomes,
-  genomeKey,
+  isAmong,
   lineage,
   type Member,
   memberOf,
@@ -162,12 +162,11 @@ class SmsEmoa implements Strategy {
   #breed(): Proposal {
     const { domain } = this.#context
     if (this.#population.length < 2) return { genome: randomGenome(domain, this.#rng) }
-    const seen = new Set(this.#population.map(member => genomeKey(member.genome)))
+    const seen = this.#population.map(member => member.genome)
     for (let attempt = 1; ; attempt++) {
       const [mother, father] = [this.#tournament(), this.#tournament()]
       const [child] = vary(domain, mother.genome, father.genome, this.#variation, this.#rng)
-      if (attempt === ATTEMPTS || !seen.has(genomeKey(child)))
-        return { genome: child, parents: lineage(mother, father) }
+      if (attempt === ATTEMPTS || !isAmong(child, seen)) return { genome: child, parents: lineage(mother, father) }
     }
   }
 
