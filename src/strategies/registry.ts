@@ -1,5 +1,10 @@
 import { ConfigError, nearest, show } from '../errors.ts'
 import { cmaEs } from './cma-es/cma-es.ts'
+import { comoCmaEs } from './evolution/como-cma-es.ts'
+import { differentialEvolution } from './evolution/differential-evolution.ts'
+import { nsga2 } from './evolution/nsga2.ts'
+import { nsga3 } from './evolution/nsga3.ts'
+import { smsEmoa } from './evolution/sms-emoa.ts'
 import { forest } from './forest/forest.ts'
 import { map } from './map/map.ts'
 import { grid } from './sampling/grid.ts'
@@ -11,10 +16,15 @@ import { tpe } from './tpe/tpe.ts'
 /** Every strategy by kind. A new one is added here, and has to pass `test/contracts/strategy-contract.ts`. */
 export const STRATEGIES: Readonly<Record<string, StrategyDefinition>> = {
   [cmaEs.kind]: cmaEs,
+  [comoCmaEs.kind]: comoCmaEs,
+  [differentialEvolution.kind]: differentialEvolution,
   [grid.kind]: grid,
   [forest.kind]: forest,
   [map.kind]: map,
+  [nsga2.kind]: nsga2,
+  [nsga3.kind]: nsga3,
   [random.kind]: random,
+  [smsEmoa.kind]: smsEmoa,
   [sobol.kind]: sobol,
   [tpe.kind]: tpe,
 }
