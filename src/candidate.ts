@@ -48,6 +48,23 @@ export interface Domain {
   readonly genes: readonly Gene[]
   /** The declared start, usually the uniform average. Shape (d,). */
   readonly initial: Genome
+  /** Each source on its own, as near as the space comes to it. */
+  readonly anchors?: readonly Genome[]
+  /** There where genomes are combinations of sources piece by piece. */
+  readonly pieces?: PieceGeometry
+}
+
+/**
+ * A space of piecewise combinations: the weights of a model lie one after another on a line of G cells, cut into at most N pieces, each with
+ * a weight for each of S sources. Genes: N − 1 breakpoints in [0, 1], shares of the G cells, rounded to whole cells, in any order; then N × S
+ * weights, piece by piece, in the order of the ascending breakpoints. A piece without cells does not count.
+ */
+export interface PieceGeometry {
+  readonly sources: number // S
+  readonly max: number // N
+  readonly cells: number // G
+  /** Inner products of the sources over the first g cells, shape (G + 1, S, S): what angles between combinations follow from, without weights. */
+  readonly gram: Float64Array
 }
 
 /** A genome with an id, not yet scored. */

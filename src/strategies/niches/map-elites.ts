@@ -1,0 +1,133 @@
+import { z } from 'zod'
+import type { JsonValue } from '../../candidate.ts'
+import { ConfigError } from '../../errors.ts'
+import type { Objective } from '../../objective.ts'
+import { type Rng, restoreRng } from '../../rng.ts'
+import { normalizeLosses, SCALARIZATIONS, type Scalarization, scalarize } from '../../scalarization.ts'
+import { snapshotState } from '../snapshot.ts'
+import type { StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
+import { breedingFor, mutationOption, sampleOption, sampleSize } from './breeding.ts'
+import { type Cells, gridCells, voronoiCells } from './cells.ts'
+import { Elites } from './elites.ts'
+import { roulette } from './parents.ts'
+import type { Parent, Population } from './population.ts'
+import { type SteadyParts, SteadyStateSearch, stateSchema } from './steady-state.ts'
+
+/**
+ * MAP-Elites over what candidates are good at: the best candidate for each combination of scores on the objectives, 0 being the objective's
+ * `reference` and 1 its `ideal`. Parents live in different cells, each as likely as any other, or by how good they are.
+ *
+ * J.-B. Mouret, J. Clune, "Illuminating search spaces by mapping elites", 2015, https://arxiv.org/abs/1504.04909
+ */
+const KIND = 'map-elites'
+const VERSION = 1
+
+const optionsSchema = z.strictObject({
+  cells: z
+    .number()
+    .int()
+    .min(2)
+    .max(10_000)
+    .default(100)
+    .describe('Cells at most: a grid over one or two objectives, a Voronoi tessellation over more.'),
+  parents: z
+    .enum(['uniform', 'quality'])
+    .default('uniform')
+    .describe('How cells are drawn for parents: all alike, or in proportion to how good their elites are.'),
+  split_point: z
+    .boolean()
+    .default(true)
+    .describe('Whether a child is mixed one way before a random point and the other way after it.'),
+  mutation: mutationOption,
+  initial_sample: sampleOption,
+  scalarization: z
+    .enum(SCALARIZATIONS)
+    .default('worst')
+    .describe('What makes an elite: the smaller "worst" normalised objective, or the smaller "mean".'),
+})
+type Options = z.infer<typeof optionsSchema>
+
+class MapElites implements Population {
+  readonly #objectives: readonly Objective[]
+  readonly #cells: Cells
+  readonly #byQuality: boolean
+  readonly #scalarization: Scalarization
+  readonly #elites = new Elites()
+
+  constructor(objectives: readonly Objective[], { cells, parents, scalarization }: Options, rng: Rng) {
+    const m = objectives.length
+    this.#objectives = objectives
+    this.#cells = m <= 2 ? gridCells(m, Math.max(2, Math.floor(cells ** (1 / m)))) : voronoiCells(m, cells, rng)
+    this.#byQuality = parents === 'quality'
+    this.#scalarization = scalarization
+  }
+
+  insert(trial: ToldTrial): void {
+    if (!trial.losses?.every(Number.isFinite)) return
+    const cost = scalarize(this.#scalarization, trial.losses, this.#objectives)
+    const scores = normalizeLosses(trial.losses, this.#objectives).map(loss => 1 - loss)
+    this.#elites.offer(this.#cells.cellOf(scores), trial, trial.losses, cost)
+  }
+
+  parents(_turn: number, rng: Rng): readonly [Parent, Parent] | undefined {
+    const elites = this.#elites.all()
+    if (elites.length === 0) return undefined
+    const costs = elites.map(({ cost }) => cost)
+    const worst = Math.max(...costs)
+    const weights = costs.map(cost => (this.#byQuality ? worst - cost : 1))
+    const first = roulette(weights, rng)
+    if (elites.length === 1) return [elites[0]!, elites[0]!]
+    weights[first] = 0
+    return [elites[first]!, elites[roulette(weights, rng, first)]!]
+  }
+
+  snapshot(): JsonValue {
+    return this.#elites.snapshot()
+  }
+
+  restore(state: JsonValue): void {
+    this.#elites.restore(state)
+  }
+
+  diagnostics(): Readonly<Record<string, JsonValue>> {
+    const elites = this.#elites.all()
+    const scores = elites.map(({ losses }) => {
+      const normalized = normalizeLosses(losses, this.#objectives)
+      return 1 - normalized.reduce((sum, loss) => sum + loss, 0) / normalized.length
+    })
+    return {
+      cells: this.#cells.count,
+      filled: elites.length,
+      qualityDiversity: scores.reduce((sum, score) => sum + Math.max(0, score), 0),
+      bestLoss: elites.length === 0 ? null : Math.min(...elites.map(({ cost }) => cost)),
+    }
+  }
+}
+
+function parts(context: StrategyContext, options: Options): SteadyParts {
+  if (context.domain.genes.length === 0)
+    throw new ConfigError('Strategy "map-elites" needs at least one gene, got none.')
+  const rng = context.rng.split(KIND)
+  return {
+    kind: KIND,
+    version: VERSION,
+    context,
+    rng,
+    population: new MapElites(context.objectives, options, rng.split('cells')),
+    breeding: breedingFor(context.domain, options.split_point ? 'split' : 'slerp', options.mutation),
+    sample: sampleSize(context, options.initial_sample),
+  }
+}
+
+export const mapElites: StrategyDefinition<Options> = {
+  kind: KIND,
+  reference:
+    'J.-B. Mouret, J. Clune, "Illuminating search spaces by mapping elites", 2015, https://arxiv.org/abs/1504.04909',
+  summary: 'MAP-Elites: the best candidate for each combination of scores on the objectives.',
+  options: optionsSchema,
+  create: (context, options) => SteadyStateSearch.create(parts(context, options)),
+  restore: (context, options, snapshot) => {
+    const state = snapshotState(snapshot, { kind: KIND, version: VERSION, schema: stateSchema })
+    return SteadyStateSearch.restore(parts(context, options), state, restoreRng(state.rng))
+  },
+}
