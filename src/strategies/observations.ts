@@ -6,6 +6,8 @@ import type { ToldTrial } from './strategy.ts'
 
 /** One told trial as a model-based strategy keeps it. */
 export interface Observation {
+  /** Negative for trials of earlier runs. */
+  readonly id: CandidateId
   readonly genome: Genome
   /** Shape (m,), all finite; `undefined`: failed. */
   readonly losses: readonly number[] | undefined
@@ -14,7 +16,8 @@ export interface Observation {
 export const observationsSchema = z.strictObject({
   asked: z.number().int().nonnegative(),
   told: z.number().int().nonnegative(),
-  genomes: z.string(), // of the kept trials, oldest first, (k, d)
+  ids: z.array(z.number().int()), // of the kept trials, ascending
+  genomes: z.string(), // (k, d)
   losses: z.string(), // (k, m), a row of NaN: failed
   pendingIds: z.array(z.number().int()),
   pendingGenomes: z.string(),
@@ -22,11 +25,11 @@ export const observationsSchema = z.strictObject({
 export type ObservationsState = z.infer<typeof observationsSchema>
 
 /**
- * What a model-based strategy knows: the trials told, oldest first, and the candidates still out, in ask order.
+ * What a model-based strategy knows: the trials told and the candidates still out, both in ask order, whatever the order of tells.
  *
- * At most `limit` told trials are kept, so that neither memory nor time per proposal grows with the length of a run. When a quarter
- * more have come in, those kept are the best half of `limit` (by loss; by non-dominated front for several objectives, newest
- * first inside a front) and the newest of the rest.
+ * {@link limit} bounds the trials kept, so that neither memory nor time per proposal grows with the length of a run. When a quarter
+ * more have come in, those kept are the best half (by loss; by non-dominated front for several objectives, newest first inside a
+ * front) and the newest of the rest.
  */
 export class Observations {
   readonly #d: number
@@ -43,7 +46,7 @@ export class Observations {
     this.#limit = limit
   }
 
-  /** Oldest first. */
+  /** In ask order, those of earlier runs first. */
   get kept(): readonly Observation[] {
     return this.#kept
   }
@@ -65,7 +68,8 @@ export class Observations {
 
   /** Trials of earlier runs, learned from as if they had been told first. */
   addPrior(trials: readonly ToldTrial[]): void {
-    for (const trial of trials) this.#keep(trial)
+    for (const [i, trial] of trials.entries()) this.#insert(i - trials.length, trial)
+    this.limit()
   }
 
   /** Registers the next candidate; the genome is copied. */
@@ -80,8 +84,21 @@ export class Observations {
         throw new RangeError(`Expected the id of a candidate asked for and not yet told, got ${trial.id}.`)
       }
       this.#told++
-      this.#keep(trial)
+      this.#insert(trial.id, trial)
     }
+  }
+
+  /** Forgets what is too much. Call it before a proposal: after a tell, the order of tells would matter. */
+  limit(): void {
+    if (this.#kept.length < Math.ceil(1.25 * this.#limit) + 1) return
+    const best = new Set(bestFirst(this.#kept).slice(0, Math.ceil(this.#limit / 2)))
+    let room = this.#limit - best.size
+    for (let i = this.#kept.length - 1; i >= 0 && room > 0; i--) {
+      if (best.has(i)) continue
+      best.add(i)
+      room--
+    }
+    this.#kept = this.#kept.filter((_, i) => best.has(i))
   }
 
   snapshot(): ObservationsState {
@@ -89,6 +106,7 @@ export class Observations {
     return {
       asked: this.#asked,
       told: this.#told,
+      ids: this.#kept.map(entry => entry.id),
       genomes: pack(
         this.#kept.map(entry => entry.genome),
         this.#d,
@@ -110,10 +128,11 @@ export class Observations {
     const observations = new Observations(d, m, limit)
     const genomes = unpack(state.genomes, d)
     const losses = unpack(state.losses, m)
-    if (genomes.length !== losses.length) {
-      throw new RangeError(`Expected as many losses as genomes, got ${losses.length} and ${genomes.length}.`)
+    const count = state.ids.length
+    if (genomes.length !== count || losses.length !== count) {
+      throw new RangeError(`Expected ${count} genomes and losses, got ${genomes.length} and ${losses.length}.`)
     }
-    observations.#kept = genomes.map((genome, i) => ({ genome, losses: allFinite(losses[i]!) }))
+    observations.#kept = state.ids.map((id, i) => ({ id, genome: genomes[i]!, losses: allFinite(losses[i]!) }))
     const pending = unpack(state.pendingGenomes, d)
     observations.#pending = new Map(state.pendingIds.map((id, i) => [id, pending[i]!]))
     observations.#asked = state.asked
@@ -121,20 +140,11 @@ export class Observations {
     return observations
   }
 
-  #keep(trial: ToldTrial): void {
-    this.#kept.push({ genome: trial.genome.slice(), losses: trial.losses && allFinite(trial.losses) })
-    if (this.#kept.length >= Math.ceil(1.25 * this.#limit) + 1) this.#forget()
-  }
-
-  #forget(): void {
-    const best = new Set(bestFirst(this.#kept).slice(0, Math.ceil(this.#limit / 2)))
-    let room = this.#limit - best.size
-    for (let i = this.#kept.length - 1; i >= 0 && room > 0; i--) {
-      if (best.has(i)) continue
-      best.add(i)
-      room--
-    }
-    this.#kept = this.#kept.filter((_, i) => best.has(i))
+  #insert(id: CandidateId, trial: ToldTrial): void {
+    const entry = { id, genome: trial.genome.slice(), losses: trial.losses && allFinite(trial.losses) }
+    let at = this.#kept.length
+    while (at > 0 && this.#kept[at - 1]!.id > id) at--
+    this.#kept.splice(at, 0, entry)
   }
 }
 

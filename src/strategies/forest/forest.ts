@@ -127,6 +127,7 @@ class Forest implements Strategy {
   }
 
   #next(): Genome {
+    this.#observations.limit()
     const { asked, kept, pending } = this.#observations
     if (asked < this.#designSize) return this.#design.genome(asked)
     if (kept.every(entry => entry.losses === undefined)) return this.#space.random(this.#rng)

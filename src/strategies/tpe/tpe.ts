@@ -107,6 +107,7 @@ class Tpe implements Strategy {
   }
 
   #next(): Genome {
+    this.#observations.limit()
     const { asked } = this.#observations
     const model = this.#learned()
     if (asked < this.#design.known || model.scored < this.#options.startup) return this.#design.genome(asked)
