@@ -1,10 +1,13 @@
 """pycma with BIPOP restarts on the 24 noiseless BBOB functions of cma.bbobbenchmarks.
 
-Protocol: the best loss minus f_opt, without bounds, as usual for this test bed: every run starts at a point uniform in [-4, 4]^d with sigma0 = 2,
+  pycma           without bounds, as usual for this test bed
+  pycma-bounds    with the bounds [-5, 5]^d, pycma's default treatment of them (a smooth transformation of the variables)
+
+Protocol: every run starts at a point uniform in [-4, 4]^d with sigma0 = 2,
 the first one at uniforms(d, 2000 + 100 * instance + function), the same for every solver. Budget 1e4 d evaluations over all restarts. `hits` holds, for
 each of 51 targets 10^2, 10^1.8, ..., 10^-8, the first evaluation at or below it, null if never; a run ends at the last target.
 
-  python bench/peers/run_bbob.py [--dimensions 5,10,20] [--instances 1:16]
+  python bench/peers/run_bbob.py [pycma|pycma-bounds] [--dimensions 5,10,20] [--instances 1:16]
 """
 
 import argparse
@@ -19,6 +22,9 @@ import numpy as np  # noqa: E402
 from cma import bbobbenchmarks  # noqa: E402
 
 TARGETS = 10.0 ** (2 - 0.2 * np.arange(51))
+
+
+BOUNDS = {"pycma": None, "pycma-bounds": [-5, 5]}
 
 
 class Done(Exception):
@@ -42,7 +48,7 @@ class Counted:
         return value
 
 
-def solve(function, optimum, d, budget, x0, seed):
+def solve(function, optimum, d, budget, x0, seed, bounds):
     loss = Counted(function, optimum, budget)
     starts = [x0]
     rng = np.random.default_rng(seed)
@@ -50,7 +56,7 @@ def solve(function, optimum, d, budget, x0, seed):
     def start():
         return starts.pop() if starts else 8 * rng.random(d) - 4
 
-    options = {"seed": seed, "verbose": -9, "verb_disp": 0, "verb_log": 0, "maxfevals": budget}
+    options = {"seed": seed, "verbose": -9, "verb_disp": 0, "verb_log": 0, "maxfevals": budget, "bounds": bounds}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -64,10 +70,12 @@ def solve(function, optimum, d, budget, x0, seed):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("solver", nargs="?", choices=BOUNDS, default="pycma")
     parser.add_argument("--dimensions", default="5,10,20")
     parser.add_argument("--instances", type=seeds, default=range(1, 16))
     arguments = parser.parse_args()
-    lines = Lines("bbob", "pycma")
+    bounds = BOUNDS[arguments.solver]
+    lines = Lines("bbob", arguments.solver)
     for instance in arguments.instances:
         for d in map(int, arguments.dimensions.split(",")):
             for f in range(1, 25):
@@ -75,9 +83,9 @@ def main():
                 seed = 100 * instance + f
                 x0 = 8 * uniforms(d, 2000 + seed) - 4
                 head = {
-                    "solver": "pycma",
+                    "solver": arguments.solver,
                     "version": version("cma"),
-                    "settings": "fmin2, bipop, sigma0 2, no bounds",
+                    "settings": f"fmin2, bipop, sigma0 2, {'no' if bounds is None else bounds} bounds",
                     "problem": f"f{f}",
                     "d": d,
                     "instance": instance,
@@ -87,7 +95,7 @@ def main():
 
                 def run():
                     function, optimum = bbobbenchmarks.instantiate(f, instance)
-                    loss = solve(function, optimum, d, budget, x0, seed)
+                    loss = solve(function, optimum, d, budget, x0, seed, bounds)
                     hits = [*loss.hits, *[None] * (len(TARGETS) - len(loss.hits))]
                     return {"evaluations": loss.evaluations, "best": float(f"{loss.best:.6g}"), "hits": hits}
 

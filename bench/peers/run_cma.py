@@ -4,7 +4,7 @@ Protocol: x0 uniform in [-4, 4]^d, the same for every solver (uniforms(d, 1000 +
 without restarts: it ends at the target, or when the solver's own criteria say so, or after 1e6 evaluations. Evaluations are counted one by
 one, within a generation in the order asked.
 
-  python bench/peers/run_cma.py pycma|cmaes [--seeds 0:21] [--dimensions 5,10,20,40]
+  python bench/peers/run_cma.py pycma|cmaes [--seeds 0:21] [--dimensions 5,10,20,40] [--problems sphere,...]
 """
 
 import argparse
@@ -64,13 +64,14 @@ def main():
     parser.add_argument("solver", choices=SOLVERS)
     parser.add_argument("--seeds", type=seeds, default=range(21))
     parser.add_argument("--dimensions", default="5,10,20,40")
+    parser.add_argument("--problems", default=",".join(QUADRATICS))
     arguments = parser.parse_args()
     solve, package = SOLVERS[arguments.solver]
     lines = Lines("cma", arguments.solver)
     for d in map(int, arguments.dimensions.split(",")):
         for seed in arguments.seeds:
             x0 = 8 * uniforms(d, 1000 + seed) - 4
-            for problem in QUADRATICS:
+            for problem in arguments.problems.split(","):
                 head = {
                     "solver": arguments.solver,
                     "version": version(package),
