@@ -3,6 +3,7 @@ import { createParetoArchive } from './archive/pareto-archive.ts'
 import type { Candidate, Evaluation, StopReason } from './candidate.ts'
 import { selectObjectives } from './config/objectives.ts'
 import type { ResolvedConfig } from './config/resolved.ts'
+import { decisionsOf } from './decision.ts'
 import { ConfigError, RunStoreError, show } from './errors.ts'
 import type { EvaluationJob } from './evaluation/job.ts'
 import { createEvaluator } from './evaluation/registry.ts'
@@ -19,9 +20,11 @@ import type { Run, RunManifest } from './runs/run-store.ts'
 import { FORMAT } from './runs/schema.ts'
 import { type SearchProgress, search } from './search.ts'
 import type { SearchSpace } from './space/search-space.ts'
+import { type Start, startOf } from './start.ts'
 import { strategyDefinition } from './strategies/registry.ts'
 import type { Snapshot, Strategy, StrategyContext } from './strategies/strategy.ts'
 import { dependencyVersion, version } from './version.ts'
+import { gatherStart } from './warm-start.ts'
 
 /**
  * Puts the parts of a run together and lets it run: the composition root of command line and library alike. Nothing here loads
@@ -62,7 +65,11 @@ export async function startRun(config: ResolvedConfig, folder: string, options: 
   const inspection = inspectSources(config.sources)
   const recorded: RecordedConfig = { resolved: config, tensors: inspection.weights.map(tensor => tensor.name) }
   const space = spaceOf(recorded)
-  strategyFactory(config, space, objectives, config.budget).create() // a strategy that cannot search this space says so now
+  const digests = { ...(await sourceDigests(inspection)), ...inputs }
+  const facts = gatherStart(config, { space, objectives, digests })
+  // What cannot be recorded exactly, and a strategy that cannot search this space, say so now.
+  const start = startOf({ folder, fact: name => facts[name] }, space.genes.length, objectives.length)
+  strategyFactory(config, space, objectives, start).create()
   const manifest: RunManifest = {
     format: FORMAT,
     runId: folderName(folder),
@@ -73,12 +80,12 @@ export async function startRun(config: ResolvedConfig, folder: string, options: 
     config: recordConfig(recorded),
     objectives,
     geneNames: space.genes.map(gene => gene.name),
-    digests: { ...(await sourceDigests(inspection)), ...inputs },
+    digests,
     environment: environment(),
   }
   const executor = await openExecutor(config, positions, options)
   try {
-    const run = createRun(folder, manifest, { budget: config.budget })
+    const run = createRun(folder, manifest, { budget: config.budget, facts })
     try {
       return await conduct(run, config, space, executor, options)
     } finally {
@@ -135,8 +142,7 @@ async function conduct(
   const { slots } = config
   const scalarization = scalarizationOf(config)
   const archive = createParetoArchive(objectives)
-  // The budget a strategy plans with is the one it was first given: a replay must ask what was asked.
-  const factory = strategyFactory(config, space, objectives, config.budget)
+  const factory = strategyFactory(config, space, objectives, startOf(run, space.genes.length, objectives.length))
   const { strategy, pending } = replay(run, factory, archive)
   const toJob = (candidate: Candidate): EvaluationJob => ({
     label: `candidate ${candidate.id}`,
@@ -165,6 +171,10 @@ async function conduct(
       toJob,
       graceMs: options.graceMs ?? GRACE_MS,
       onProgress: options.onProgress,
+      onAsked: candidates => {
+        for (const { candidate, strategy: kind, because } of decisionsOf(candidates))
+          options.onMessage?.(`${config.strategy.kind}: ${kind} from candidate ${candidate} on: ${because}`)
+      },
     },
     options.signal,
   )
@@ -199,7 +209,7 @@ function strategyFactory(
   config: ResolvedConfig,
   space: SearchSpace,
   objectives: readonly Objective[],
-  budget: number,
+  start: Start,
 ): StrategyFactory {
   const definition = strategyDefinition(config.strategy.kind)
   const parsed = definition.options.parse(config.strategy.options)
@@ -208,7 +218,9 @@ function strategyFactory(
     domain: space,
     objectives,
     rng: createRng(config.seed).split('strategy'),
-    budget,
+    budget: config.budget, // as it was first given, even when it has been raised: a replay must ask what was asked
+    slots: config.slots,
+    ...start,
   })
   return {
     create: () => definition.create(context(), parsed),

@@ -47,6 +47,8 @@ export interface SearchParts {
   /** Tells between snapshots, which only shorten a replay. Default 50. */
   readonly snapshotEvery?: number
   readonly onProgress?: ((progress: SearchProgress) => void) | undefined
+  /** New candidates, recorded, before they are evaluated. */
+  readonly onAsked?: ((candidates: readonly Candidate[]) => void) | undefined
 }
 
 /** State of a search after a tell. */
@@ -167,6 +169,7 @@ class SearchLoop {
       )
       run.recordAsked(room, candidates)
       this.#asked += candidates.length
+      this.#parts.onAsked?.(candidates)
       for (const candidate of candidates) this.#start(candidate, undefined)
     }
   }

@@ -48,6 +48,12 @@ export function createProgram(): Command {
     )
     .option('--slots <n>', 'candidates in flight; part of what decides a run', wholeNumber('--slots', 1))
     .option('--evaluator <file>', 'evaluator to use instead of the one the file names')
+    .option('--warm-start <run>', 'learn from the trials of a run over the same models, genes and evaluator')
+    .option(
+      '--guess <recipe>',
+      'try a known recipe early: a recipe file or <run>:<candidate>; may be repeated',
+      (text: string, before: readonly string[] | undefined) => [...(before ?? []), text],
+    )
     .option('--run <dir>', 'folder of the run (default: runs/<name>-<n>)')
     .option('--async', 'tell results in arrival order: no waiting, not reproducible')
     .option('--json', 'print the front as JSON when done')

@@ -6,10 +6,10 @@ import type { EvaluatorReference } from '../evaluation/job.ts'
 import type { SourceReference } from '../merge/model.ts'
 import { digestFiles, inspectSources } from '../merge/sources.ts'
 import { recipeFileOf } from '../run-config.ts'
+import { candidateId, splitCandidate } from '../runs/run-reference.ts'
 import type { Recipe } from '../space/recipe.ts'
 import { type RecipeFile, recipeFileSchema } from '../space/recipe-file.ts'
 import { withRun } from './open-run.ts'
-import { candidateId, splitCandidate } from './run-reference.ts'
 
 /** A recipe ready to be merged: what it names was found, and is what the recipe was made with. */
 export interface ReadyRecipe {

@@ -1,16 +1,17 @@
 import { existsSync, readFileSync, type Stats, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { ConfigError, show } from '../errors.ts'
+import { ConfigError, RunStoreError, show } from '../errors.ts'
 import type { EvaluatorReference } from '../evaluation/job.ts'
 import { EVALUATORS } from '../evaluation/registry.ts'
+import { resolveRun, splitCandidate } from '../runs/run-reference.ts'
 import { unknownName } from '../space/genome-config.ts'
 import { STRATEGIES } from '../strategies/registry.ts'
 import { describeIssues, isRecord } from './issues.ts'
 import { readMergekitEvolveKeys } from './mergekit-evolve.ts'
 import type { ConfigOverrides } from './overrides.ts'
 import { Report } from './report.ts'
-import type { ObjectiveChoice, ResolvedConfig } from './resolved.ts'
+import type { KnownRecipe, ObjectiveChoice, ResolvedConfig } from './resolved.ts'
 import { parseBytes, type SearchFile, searchFileSchema } from './schema.ts'
 import { type Found, MODEL_FILES, resolveSources, stemOf } from './sources.ts'
 import { decodeText, MAX_BYTES, type Path, parseYaml, type YamlSource } from './yaml.ts'
@@ -39,6 +40,8 @@ export function loadSearchConfig(path: string, overrides: ConfigOverrides = {}):
   const evaluator = resolveEvaluator(file, folder, path, overrides, report)
   const strategy = resolveStrategy(file, overrides, report)
   const objectives = resolveObjectives(file, report)
+  const warmStart = resolveWarmStart(file, folder, overrides, report)
+  const guesses = resolveGuesses(file, folder, overrides, report)
   const evolve = readMergekitEvolveKeys(file, overrides.evaluator !== undefined || file.evaluator !== undefined)
   report.add(evolve.problems)
   const memory = shape.evaluation.safeParse(file.evaluation).data?.memory
@@ -64,6 +67,8 @@ export function loadSearchConfig(path: string, overrides: ConfigOverrides = {}):
     evaluator,
     ...(objectives === undefined ? {} : { objectives }),
     strategy,
+    ...(warmStart === undefined ? {} : { warmStart }),
+    ...(guesses.length === 0 ? {} : { guesses }),
     ...scalars,
     evaluation: {
       timeoutMs: parsed.data.evaluation.timeout * 1000,
@@ -242,6 +247,56 @@ function resolveObjectives(
     }
   })
   return choices
+}
+
+function resolveWarmStart(
+  file: Readonly<Record<string, unknown>>,
+  folder: string,
+  overrides: ConfigOverrides,
+  report: Report,
+): string | undefined {
+  const said = overrides.warmStart
+  if (said !== undefined) return runFolder(said, '.', message => report.addLine(`--warm-start: ${message}`))
+  const written = shape.warm_start.safeParse(file.warm_start).data
+  if (written === undefined) return undefined
+  return runFolder(written, folder, message => report.add([{ path: ['warm_start'], message }]))
+}
+
+function resolveGuesses(
+  file: Readonly<Record<string, unknown>>,
+  folder: string,
+  overrides: ConfigOverrides,
+  report: Report,
+): readonly KnownRecipe[] {
+  const written = shape.guesses.safeParse(file.guesses).data ?? []
+  return [
+    ...written.map((text, i) => knownRecipe(text, folder, message => report.add([{ path: ['guesses', i], message }]))),
+    ...(overrides.guesses ?? []).map(text => knownRecipe(text, '.', message => report.addLine(`--guess: ${message}`))),
+  ].filter(known => known !== undefined)
+}
+
+function knownRecipe(text: string, folder: string, refuse: (message: string) => void): KnownRecipe | undefined {
+  const path = resolve(folder, text)
+  if (statsOf(path)?.isFile()) return { path }
+  const split = splitCandidate(text)
+  if (split === undefined) {
+    refuse(
+      `found no recipe file ${show(text)}: there is no ${show(path, 400)}, and it is not of the form RUN:CANDIDATE`,
+    )
+    return undefined
+  }
+  const run = runFolder(split.run, folder, refuse)
+  return run === undefined ? undefined : { path: run, candidate: split.candidate }
+}
+
+function runFolder(text: string, folder: string, refuse: (message: string) => void): string | undefined {
+  try {
+    return resolveRun(text, folder)
+  } catch (error) {
+    if (!(error instanceof RunStoreError)) throw error
+    refuse([error.message, error.hint].filter(part => part !== undefined).join(' '))
+    return undefined
+  }
 }
 
 /** The plain settings, the caller's before the file's. */

@@ -8,5 +8,9 @@ export interface ConfigOverrides {
   readonly slots?: number | undefined
   /** Path of an evaluator file, relative to the working folder. */
   readonly evaluator?: string | undefined
+  /** A run to learn from: its folder, a name under `runs/`, or `latest`. */
+  readonly warmStart?: string | undefined
+  /** Recipe files and `<run>:<candidate>`, after those of the file; paths relative to the working folder. */
+  readonly guesses?: readonly string[] | undefined
   readonly mode?: 'ordered' | 'async' | undefined
 }

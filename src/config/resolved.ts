@@ -25,6 +25,10 @@ export interface ResolvedConfig {
   /** Absent: all objectives of the evaluator, as it defines them. See `selectObjectives`. */
   readonly objectives?: readonly ObjectiveChoice[] | undefined
   readonly strategy: { readonly kind: string; readonly options: JsonValue }
+  /** Folder of the run whose trials the search begins with. They are recorded in the new run; this is for people. */
+  readonly warmStart?: string | undefined
+  /** Recipes to try early. As with `warmStart`. */
+  readonly guesses?: readonly KnownRecipe[] | undefined
   readonly budget: number
   readonly seed: number
   readonly slots: number
@@ -41,6 +45,13 @@ export interface ObjectiveChoice {
   readonly reference?: number | undefined
 }
 
+/** A recipe file, or a candidate of a run: its number or `winner`. */
+export interface KnownRecipe {
+  /** Of the file, or of the run's folder. */
+  readonly path: string
+  readonly candidate?: string | undefined
+}
+
 const sourceId = z.string().regex(SOURCE_ID)
 const count = z.int().min(1)
 
@@ -54,6 +65,8 @@ const resolvedSchema = z.strictObject({
   evaluator: z.strictObject({ kind: z.string(), id: z.string(), options: z.json() }),
   objectives: z.array(z.strictObject({ name: z.string(), reference: z.number().optional() })).optional(),
   strategy: z.strictObject({ kind: z.string(), options: z.json() }),
+  warmStart: z.string().optional(),
+  guesses: z.array(z.strictObject({ path: z.string(), candidate: z.string().optional() })).optional(),
   budget: count,
   seed: z.int(),
   slots: count,

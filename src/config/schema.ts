@@ -58,6 +58,22 @@ export const searchFileSchema = z.strictObject({
     .union([z.string().min(1), z.looseObject({ kind: z.string() })])
     .default('cma-es')
     .describe('How to search: the name of a strategy, or {kind: NAME, ...its options}.'),
+  warm_start: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'A run to learn from: its folder, relative to the folder of this file, or a name under runs/. It must be over the same ' +
+        'models, genes and evaluator.',
+    ),
+  guesses: z
+    .array(z.string().min(1))
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe(
+      'Known recipes to try early: recipe files, relative to the folder of this file, or RUN:CANDIDATE (a number, or "winner").',
+    ),
   budget: z.int().min(1).max(10_000_000).default(100).describe('Candidates to evaluate.'),
   seed: z.int().default(0).describe('Seed of everything random. Equal config, seed and slots give an equal run.'),
   slots: z

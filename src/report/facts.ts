@@ -2,9 +2,11 @@ import { median } from 'simple-statistics'
 import { z } from 'zod'
 import { createParetoArchive } from '../archive/pareto-archive.ts'
 import type { CandidateId, FailureKind, StopReason, Trial } from '../candidate.ts'
+import { type Decision, decisionsOf } from '../decision.ts'
 import { RunStoreError, show } from '../errors.ts'
 import type { Objective } from '../objective.ts'
 import type { RunReader } from '../runs/run-store.ts'
+import { type StartOrigin, startOrigin } from '../start.ts'
 import { type BaselineComparison, type BaselineFacts, collectBaselines, compareWithBaselines } from './baselines.ts'
 import {
   type CandidateFacts,
@@ -23,6 +25,10 @@ export interface RunFacts {
   readonly seed: number
   readonly slots: number
   readonly strategy: string
+  /** What the search began with, besides its space. */
+  readonly start: StartOrigin
+  /** Of a strategy that hands the search to others. */
+  readonly decisions: readonly (Decision & { readonly candidate: CandidateId })[]
   readonly budget: number
   readonly environment: Readonly<Record<string, string>>
   readonly digests: Readonly<Record<string, string>>
@@ -101,6 +107,8 @@ export function collectFacts(run: RunReader, options: CandidateOptions = {}): Ru
     seed: manifest.seed,
     slots: manifest.slots,
     strategy: manifest.strategy,
+    start: startOrigin(run),
+    decisions: decisionsOf(run.candidates()),
     budget: run.budget,
     environment: manifest.environment,
     digests: manifest.digests,

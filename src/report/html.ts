@@ -8,7 +8,7 @@ import { MAX_PAIRS, objectivePairs, scatterChart, scatterLegend } from './html/s
 import { STYLE } from './html/style.ts'
 import { baselineTable, comparisonTable, frontTable, heatmap, scrolling } from './html/tables.ts'
 import { printable } from './plain-text.ts'
-import { headline } from './summary.ts'
+import { headline, searchNotes } from './summary.ts'
 
 /** Failures listed one by one; the rest are counted. */
 const SHOWN_FAILURES = 20
@@ -69,6 +69,7 @@ function header(facts: RunFacts): Markup {
   return markup`<header><h1>${name(facts.run)}</h1>
 <p class="meta">Merge search with ${name(facts.strategy)}, seed ${facts.seed}, begun ${facts.createdAt.slice(0, 16).replace('T', ' ')}, ${state}.</p>
 <p class="lead">${headline(facts)}</p>
+${searchNotes(facts).map(note => markup`<p>${note}</p>`)}
 <dl class="figures">${figures.map(([term, value]) => markup`<div><dt>${term}</dt><dd>${value}</dd></div>`)}</dl></header>`
 }
 

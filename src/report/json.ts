@@ -19,6 +19,8 @@ export interface FrontJson {
   readonly hypervolume: number
   readonly candidates: readonly CandidateJson[]
   readonly baselines: readonly BaselineJson[]
+  readonly start: RunFacts['start']
+  readonly decisions: RunFacts['decisions']
   readonly failed: number
   readonly budget: number
   /** Which criterion ended the search; `null`: it has not ended. */
@@ -61,6 +63,8 @@ export function frontJson(facts: RunFacts): FrontJson {
       ...optional('select', byName(scores.select, objectives)),
       ...optional('holdout', byName(scores.holdout, objectives)),
     })),
+    start: facts.start,
+    decisions: facts.decisions,
     failed: facts.counts.failed,
     budget: facts.budget,
     stopped: facts.stopReason?.criterion ?? null,

@@ -14,7 +14,7 @@ import {
 } from './format.ts'
 import { stringify } from './json.ts'
 import { printable } from './plain-text.ts'
-import { headline } from './summary.ts'
+import { headline, searchNotes } from './summary.ts'
 import { meanOf, valuesOf, withInterval } from './text-parts.ts'
 
 /** The report as Markdown (GitHub's tables), to be read where HTML is not: a merge request, a model card. */
@@ -31,6 +31,7 @@ export function renderMarkdown(facts: RunFacts): string {
     `# ${escapeMarkdown(facts.run)}`,
     `${details.join(' · ')}.`,
     escapeMarkdown(headline(facts), Infinity),
+    ...searchNotes(facts).map(note => escapeMarkdown(note, Infinity)),
     ...holdout(facts),
     ...comparisons(facts),
     ...front(facts),

@@ -1,6 +1,9 @@
 import type { BaselineComparison } from './baselines.ts'
 import type { RunFacts } from './facts.ts'
+import { plural } from './format.ts'
 import { printable } from './plain-text.ts'
+
+const LONGEST_REASON = 300
 
 /** What may be claimed about the winner, in a sentence or two. The word "better" stands for a verdict of the test, nothing less. */
 export function headline(facts: RunFacts): string {
@@ -25,6 +28,22 @@ export function headline(facts: RunFacts): string {
     ...(untested.length > 0 ? [`not tested against ${list(untested)}`] : []),
   ]
   return `On held-out examples, candidate ${winner.candidate.id} is ${parts.join('; ')}.`
+}
+
+/** Sentences about how the search went about it: what it began with, and who took over when, and why. */
+export function searchNotes(facts: Pick<RunFacts, 'strategy' | 'start' | 'decisions'>): string[] {
+  const { warmStart, guesses = [] } = facts.start
+  const began = [
+    ...(warmStart === undefined ? [] : [`${plural(warmStart.trials, 'trial')} of ${printable(warmStart.run)}`]),
+    ...(guesses.length === 0 ? [] : [plural(guesses.length, 'known recipe')]),
+  ]
+  return [
+    ...(began.length === 0 ? [] : [`The search began with ${began.join(' and ')}.`]),
+    ...facts.decisions.map(
+      ({ candidate, strategy, because }) =>
+        `${printable(facts.strategy)} chose ${printable(strategy)} ${candidate === 0 ? 'at the start' : `from candidate ${candidate} on`}: ${printable(because, LONGEST_REASON)}.`,
+    ),
+  ]
 }
 
 export function labelOf(facts: Pick<RunFacts, 'baselines'>, baseline: string): string {

@@ -2,6 +2,7 @@ import type { RunFacts } from './facts.ts'
 import { formatDuration, formatNumber, numberFormat, plural } from './format.ts'
 import { printable, wrap } from './plain-text.ts'
 import { renderPlot } from './plot.ts'
+import { searchNotes } from './summary.ts'
 import { type Cell, type Column, formatTable, unpainted } from './table.ts'
 import { meanOf, objectiveColumn, type TextOptions, tableOptions, valuesOf } from './text-parts.ts'
 import { renderWinner } from './text-winner.ts'
@@ -85,5 +86,9 @@ function heading(facts: RunFacts, options: TextOptions): string[] {
     ...(facts.timing === undefined ? [] : [`${formatDuration(facts.timing.totalMs)} each (median)`]),
     facts.stopReason === undefined ? 'not ended' : `ended: ${printable(facts.stopReason.criterion)}`,
   ]
-  return [paint('bold', printable(`Run ${facts.run}`, options.width)), ...wrap(details.join(dot), options.width)]
+  return [
+    paint('bold', printable(`Run ${facts.run}`, options.width)),
+    ...wrap(details.join(dot), options.width),
+    ...searchNotes(facts).flatMap(note => wrap(note, options.width)),
+  ]
 }

@@ -14,8 +14,9 @@ import {
 } from 'node:fs'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { JsonValue } from '../candidate.ts'
 import { RunLockedError, RunStoreError, show } from '../errors.ts'
-import { encodeManifest, integer, seal, text } from './codec.ts'
+import { encodeManifest, exactJson, integer, seal, text } from './codec.ts'
 import { LOCK_FILE, type Lock, takeLock } from './lock.ts'
 import type { Run, RunManifest, RunReader } from './run-store.ts'
 import { APPLICATION_ID, FORMAT, SCHEMA } from './schema.ts'
@@ -35,14 +36,20 @@ const APPLICATION_ID_OFFSET = 68
 /** The smallest page, and so the smallest file. */
 const LEAST_BYTES = 512
 
+export interface NewRun {
+  /** Evaluations, at least 1. */
+  readonly budget: number
+  /** Facts that the run has from its first moment. */
+  readonly facts?: Readonly<Record<string, JsonValue>>
+}
+
 /**
  * Makes a folder a run and opens it for writing.
  *
- * @param options.budget evaluations, at least 1.
  * @throws {RunStoreError} if the folder holds a run already, or cannot be written.
  * @throws {RunLockedError} if another process is making the same run.
  */
-export function createRun(folder: string, manifest: RunManifest, options: { readonly budget: number }): Run {
+export function createRun(folder: string, manifest: RunManifest, options: NewRun): Run {
   const { path, entries } = storeErrors('writing', resolve(folder), 'its folder', () => {
     mkdirSync(folder, { recursive: true })
     return { path: realpathSync(folder), entries: readdirSync(folder) }
@@ -60,7 +67,7 @@ export function createRun(folder: string, manifest: RunManifest, options: { read
   try {
     if (existsSync(join(path, RUN_FILE))) throw lockedError(path) // made and left between our look and our lock
     storeErrors('writing', path, 'a new run', () => {
-      writeDraft(join(path, DRAFT_FILE), manifest, options.budget)
+      writeDraft(join(path, DRAFT_FILE), manifest, options)
       renameSync(join(path, DRAFT_FILE), join(path, RUN_FILE))
       syncFolder(path)
     })
@@ -234,7 +241,7 @@ function readHeader(file: string): { readonly bytes: Buffer; readonly size: numb
   }
 }
 
-function writeDraft(file: string, manifest: RunManifest, budget: number): void {
+function writeDraft(file: string, manifest: RunManifest, { budget, facts = {} }: NewRun): void {
   for (const left of [file, `${file}-journal`]) rmSync(left, { force: true }) // by a crash in an earlier try
   const database = new Sqlite(file, 'create')
   try {
@@ -248,6 +255,8 @@ function writeDraft(file: string, manifest: RunManifest, budget: number): void {
         ...seal([json ?? null, objectives ?? null]),
       )
       database.run('INSERT INTO budgets (id, budget, crc) VALUES (?, ?, ?)', ...seal([1, budget]))
+      for (const [name, value] of Object.entries(facts))
+        database.run('INSERT INTO facts (name, json, crc) VALUES (?, ?, ?)', ...seal([name, exactJson(value)]))
       database.exec(`PRAGMA run.application_id = ${APPLICATION_ID}`)
       database.exec(`PRAGMA run.user_version = ${FORMAT}`)
     })

@@ -134,6 +134,19 @@ export const genomeSchema = z.strictObject({
     })
     .optional()
     .describe('Weights that change with depth, from a few genes.'),
+  pieces: z
+    .strictObject({
+      max: z.int().min(2).max(1024).default(16).describe('Pieces at most.'),
+      inside_tensors: z
+        .boolean()
+        .default(true)
+        .describe('Whether a piece may begin inside a tensor, or only with one.'),
+    })
+    .optional()
+    .describe(
+      'Candidates are made of stretches of the models, each with weights of its own; where they begin is searched. Natural niches ' +
+        '(m2n2) is made for it. For linear; it takes the place of all that says which weights layers have.',
+    ),
   embeddings: z
     .enum(['first', 'own', 'frozen'])
     .default('first')
@@ -161,6 +174,7 @@ export const genomeSchema = z.strictObject({
     .describe('"base" or one of the models. Recorded only: vocabularies are not merged.'),
 })
 export type GenomeConfig = z.infer<typeof genomeSchema>
+export type PiecesConfig = NonNullable<GenomeConfig['pieces']>
 
 export function methodNames(config: GenomeConfig): readonly string[] {
   return typeof config.merge_method === 'string' ? [config.merge_method] : config.merge_method
@@ -201,6 +215,7 @@ export function genomeProblems(
   if (config.lambda !== undefined && !methods.some(method => method.hasLambda)) {
     report(['lambda'], `${methodNames(config).join(' and ')} has no lambda; task_arithmetic has`)
   }
+  if (config.pieces !== undefined) problems.push(...pieceProblems(config))
   config.groups.forEach((rule, i) => {
     const { source, filter, layers } = rule.match
     if (source !== undefined && !sourceIds.includes(source)) {
@@ -224,6 +239,30 @@ export function genomeProblems(
   return problems
 }
 
+/** With pieces, nothing else may say which weights there are. */
+function pieceProblems(config: GenomeConfig): GenomeProblem[] {
+  const problems: GenomeProblem[] = []
+  if (config.merge_method !== 'linear') {
+    problems.push({ path: ['merge_method'], message: '"pieces" are combined by linear, and by nothing else' })
+  }
+  const other = {
+    layer_granularity: config.layer_granularity !== undefined,
+    filters: config.filters.length > 0,
+    normalize: config.normalize === true,
+    smooth: config.smooth,
+    gradient: config.gradient !== undefined,
+    embeddings: config.embeddings !== 'first',
+    groups: config.groups.length > 0,
+  }
+  for (const [key, given] of Object.entries(other)) {
+    if (given) problems.push({ path: [key], message: '"pieces" have weights of their own: leave this out' })
+  }
+  if (config.weight?.scale === 'log') {
+    problems.push({ path: ['weight', 'scale'], message: 'the weights of "pieces" are searched on a linear axis' })
+  }
+  return problems
+}
+
 function repeated(words: readonly string[]): number[] {
   return words.flatMap((word, i) => (words.indexOf(word) < i ? [i] : []))
 }
@@ -236,8 +275,8 @@ export function unknownName(what: string, name: string, known: readonly string[]
     known.length === 0
       ? 'there is none'
       : `there are ${known
-          .slice(0, 10)
+          .slice(0, 30)
           .map(k => show(k))
-          .join(', ')}${known.length > 10 ? ', ...' : ''}`
+          .join(', ')}${known.length > 30 ? ', ...' : ''}`
   return `unknown ${what} ${show(name)}; ${list}`
 }

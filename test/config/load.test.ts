@@ -8,6 +8,7 @@ import { parseResolvedConfig, resolvedConfigJson } from '../../src/config/resolv
 import { ConfigError } from '../../src/errors.ts'
 import { createSearchSpace } from '../../src/space/build-space.ts'
 import { recipeFileSchema } from '../../src/space/recipe-file.ts'
+import { STRATEGIES } from '../../src/strategies/registry.ts'
 
 const FIXTURES = resolve(fileURLToPath(new URL('../fixtures/config', import.meta.url)))
 const fixture = (name: string) => join(FIXTURES, name)
@@ -196,7 +197,9 @@ evaluator: EVALUATOR
     ['{"__proto__": {"budget": 1}}', 'TMP/space.yaml:1:2: "__proto__" cannot be a key'],
     [
       `${GENOME}evaluator: EVALUATOR\nstrategy: {kind: constructor}\n`,
-      'TMP/space.yaml:3:18: strategy.kind: unknown strategy "constructor"; there are "cma-es", "random", "sobol"',
+      `TMP/space.yaml:3:18: strategy.kind: unknown strategy "constructor"; there are ${Object.keys(STRATEGIES)
+        .map(kind => `"${kind}"`)
+        .join(', ')}`,
     ],
     [
       `${GENOME}evaluator: {kind: toString}\n`,

@@ -1,8 +1,8 @@
 import { continueRun } from '../../launch.ts'
 import { readRun } from '../../runs/run-folder.ts'
+import { resolveRun } from '../../runs/run-reference.ts'
 import { type ConductFlags, conductRun } from '../conduct.ts'
 import { say } from '../output.ts'
-import { resolveRun } from '../run-reference.ts'
 
 export interface ResumeFlags extends ConductFlags {
   readonly budget?: number

@@ -1,8 +1,8 @@
 import { printable } from '../../report/plain-text.ts'
 import { formatTable } from '../../report/table.ts'
 import { listRuns } from '../../runs/list-runs.ts'
+import { RUNS_FOLDER } from '../../runs/run-reference.ts'
 import { print, printJson, textOptions } from '../output.ts'
-import { RUNS_FOLDER } from '../run-reference.ts'
 
 export function runsCommand(flags: { readonly json?: boolean }): void {
   const runs = listRuns(RUNS_FOLDER)

@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { basename, extname, join, relative, resolve } from 'node:path'
 import { loadSearchConfig } from '../../config/load.ts'
 import { startRun } from '../../launch.ts'
+import { RUNS_FOLDER } from '../../runs/run-reference.ts'
 import { type ConductFlags, conductRun } from '../conduct.ts'
 import { say } from '../output.ts'
-import { RUNS_FOLDER } from '../run-reference.ts'
 
 export interface SearchFlags extends ConductFlags {
   readonly strategy?: string
@@ -13,6 +13,8 @@ export interface SearchFlags extends ConductFlags {
   readonly workers?: number
   readonly slots?: number
   readonly evaluator?: string
+  readonly warmStart?: string
+  readonly guess?: readonly string[]
   readonly run?: string
   readonly async?: boolean
 }
@@ -25,6 +27,8 @@ export async function searchCommand(file: string, flags: SearchFlags): Promise<v
     workers: flags.workers,
     slots: flags.slots,
     evaluator: flags.evaluator,
+    warmStart: flags.warmStart,
+    guesses: flags.guess,
     mode: flags.async ? 'async' : undefined,
   })
   for (const note of config.notes) say(`note: ${note}`)

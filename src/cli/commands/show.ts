@@ -5,9 +5,9 @@ import { reportJson, showJson } from '../../report/json.ts'
 import { renderRun } from '../../report/text.ts'
 import { renderCandidate } from '../../report/text-candidate.ts'
 import { recipeYaml } from '../../run-config.ts'
+import { candidateId } from '../../runs/run-reference.ts'
 import { withRun } from '../open-run.ts'
 import { print, printJson, textOptions } from '../output.ts'
-import { candidateId } from '../run-reference.ts'
 
 export function showCommand(
   name: string,

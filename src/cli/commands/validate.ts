@@ -3,6 +3,8 @@ import { selectObjectives } from '../../config/objectives.ts'
 import { createEvaluator } from '../../evaluation/registry.ts'
 import { inspectSources } from '../../merge/sources.ts'
 import { spaceOf } from '../../run-config.ts'
+import { startOrigin } from '../../start.ts'
+import { gatherStart } from '../../warm-start.ts'
 import { print, printJson } from '../output.ts'
 
 /** Reads headers and data, never weights. Every problem of the file is reported at once, by the loader. */
@@ -15,6 +17,9 @@ export async function validateCommand(
   const { objectives } = selectObjectives(evaluator.objectives, config.objectives)
   const tensors = inspectSources(config.sources).weights.map(tensor => tensor.name)
   const space = spaceOf({ resolved: config, tensors })
+  // The models' own files are compared when the run starts: that reads all of them.
+  const facts = gatherStart(config, { space, objectives, digests: {} })
+  const { warmStart, guesses = [] } = startOrigin({ folder: file, fact: name => facts[name] })
   if (flags.json) {
     printJson({
       v: 1,
@@ -24,6 +29,8 @@ export async function validateCommand(
       sources: config.sources,
       strategy: config.strategy.kind,
       budget: config.budget,
+      warmStart: warmStart ?? null,
+      guesses,
       notes: config.notes,
     })
     return
@@ -35,6 +42,12 @@ export async function validateCommand(
     `  genes       ${space.genes.length}`,
     `  objectives  ${objectives.map(({ name, direction }) => `${name} (${direction})`).join(', ')}`,
     `  strategy    ${config.strategy.kind}, ${config.budget} evaluations, seed ${config.seed}`,
+    ...(warmStart === undefined
+      ? []
+      : [
+          `  warm start  ${warmStart.trials} trials of ${warmStart.run}${warmStart.leftOut > 0 ? `; ${warmStart.leftOut} outside the bounds are left out` : ''}`,
+        ]),
+    ...(guesses.length === 0 ? [] : [`  guesses     ${guesses.join(', ')}`]),
     ...config.notes.map(note => `  note        ${note}`),
   ]
   print(lines.join('\n'))

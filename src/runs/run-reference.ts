@@ -1,19 +1,21 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { ConfigError, nearest, RunStoreError, show } from '../errors.ts'
-import { RUN_FILE } from '../runs/run-folder.ts'
-import type { RunReader } from '../runs/run-store.ts'
+import { RUN_FILE } from './run-folder.ts'
+import type { RunReader } from './run-store.ts'
 
 /** Where runs live unless `--run` says otherwise, relative to the working directory. */
 export const RUNS_FOLDER = 'runs'
 
 /**
  * A run's folder from what a person types: a folder, a name under `runs/`, or `latest`.
+ * @param folder what a relative path is relative to. Default: the working directory.
  * @throws {RunStoreError} naming what was looked for and the nearest name there is.
  */
-export function resolveRun(name: string): string {
-  if (name !== 'latest' && existsSync(join(name, RUN_FILE))) return resolve(name)
-  if (basename(name) === RUN_FILE && existsSync(name)) return resolve(name, '..')
+export function resolveRun(name: string, folder = '.'): string {
+  const path = resolve(folder, name)
+  if (name !== 'latest' && existsSync(join(path, RUN_FILE))) return path
+  if (basename(name) === RUN_FILE && existsSync(path)) return resolve(path, '..')
   const names = runNames()
   if (name === 'latest') {
     const latest = names
