@@ -1,4 +1,3 @@
-import { hypervolume } from '../../archive/hypervolume.ts'
 import { minimizeInBox } from '../../numerics/box-quadratic.ts'
 import type { Rng } from '../../rng.ts'
 import { type Box, inside, type PredictedPoint, type Snap, uniformIn } from './predicted-front.ts'
@@ -7,18 +6,14 @@ import type { Surrogate } from './surrogate.ts'
 /** Whether a point may be proposed: not yet known, and not next to a failure. */
 export type Admissible = (point: Float64Array) => boolean
 
-/** Above this number of objectives exact hypervolumes cost more than they tell: spread by distance instead. */
-const MOST_HYPERVOLUME = 3
-/** Reference point in normalised losses: far enough that the ends of the front count, near enough that they are not all that counts. */
-const REFERENCE = 1.1
-
 /**
- * Which points of a predicted front to evaluate: one after the other the point that adds the most to what is covered. Up to three
- * objectives that is predicted hypervolume, beyond it the distance to the nearest covered point.
+ * Which points of a predicted front to evaluate: one after the other the point that brings the covered points nearest to the front, in
+ * mean shortfall (IGD+ of H. Ishibuchi, H. Masuda, Y. Tanigaki, Y. Nojima, EMO 2015) of the covered from the whole predicted front. A greedy choice is
+ * within 1 - 1/e of the best subset, as the gain is submodular, and costs the same for any number of objectives.
  *
  * @param covered predicted losses of the trials told, shape (n, m): in the model's own terms, so that lucky measurements cover no more
  * than others.
- * @param reference worst acceptable losses, shape (m,): nothing beyond them counts where anything lies within.
+ * @param reference worst acceptable losses, shape (m,): points of the front beyond them are not worth covering where others lie within.
  */
 export function spreadOverFront(
   front: readonly PredictedPoint[],
@@ -27,53 +22,38 @@ export function spreadOverFront(
   count: number,
   admissible: Admissible,
 ): PredictedPoint[] {
-  const m = reference.length
-  const ideal = reference.map((_, k) => front.reduce((least, p) => Math.min(least, p.losses[k]!), Infinity))
+  const within = front.filter(({ losses }) => losses.every((loss, k) => loss <= reference[k]!))
+  const wanted = within.length > 0 ? within : front
   const ranges = reference.map((_, k) => {
-    const worst = front.reduce((most, p) => Math.max(most, p.losses[k]!), -Infinity)
-    return worst - ideal[k]! || 1
+    const column = wanted.map(({ losses }) => losses[k]!)
+    return Math.max(...column) - Math.min(...column) || 1
   })
-  const normalize = (losses: readonly number[]) => losses.map((loss, k) => (loss - ideal[k]!) / ranges[k]!)
-  const limit = normalize(reference).map(r => (r > 0 ? Math.min(REFERENCE, r) : REFERENCE))
-
-  const known = covered.map(normalize)
-  const open = front.flatMap(member => {
-    const losses = normalize(member.losses)
-    return admissible(member.point) ? [{ member, losses }] : []
-  })
-  const gain = m <= MOST_HYPERVOLUME ? hypervolumeGain(limit) : distanceGain
+  const shortfall = (target: readonly number[], from: readonly number[]): number => {
+    let squares = 0
+    for (let k = 0; k < target.length; k++) squares += Math.max(0, (from[k]! - target[k]!) / ranges[k]!) ** 2
+    return Math.sqrt(squares)
+  }
+  const left = wanted.map(({ losses }) => covered.reduce((least, c) => Math.min(least, shortfall(losses, c)), Infinity))
+  const open = wanted.filter(({ point }) => admissible(point))
   const chosen: PredictedPoint[] = []
   while (chosen.length < count && open.length > 0) {
-    const of = gain(known)
     let best = 0
     let most = -Infinity
     for (const [i, { losses }] of open.entries()) {
-      const value = of(losses)
-      if (value > most) {
-        most = value
+      let gain = 0
+      for (const [j, target] of wanted.entries()) gain += Math.max(0, left[j]! - shortfall(target.losses, losses))
+      if (gain > most) {
+        most = gain
         best = i
       }
     }
-    const { member, losses } = open.splice(best, 1)[0]!
-    known.push(losses)
-    // Two genomes with one prediction: the second would be told apart by nothing.
-    if (most > 0) chosen.push(member)
-    else break
+    if (!(most > 0)) break // the front is covered
+    const next = open.splice(best, 1)[0]!
+    chosen.push(next)
+    for (const [j, target] of wanted.entries()) left[j] = Math.min(left[j]!, shortfall(target.losses, next.losses))
   }
   return chosen
 }
-
-type Gain = (known: readonly (readonly number[])[]) => (losses: readonly number[]) => number
-
-function hypervolumeGain(limit: readonly number[]): Gain {
-  return known => {
-    const before = hypervolume(known, limit)
-    return losses => hypervolume([...known, losses], limit) - before
-  }
-}
-
-const distanceGain: Gain = known => losses =>
-  known.reduce((least, other) => Math.min(least, Math.hypot(...losses.map((loss, k) => loss - other[k]!))), Infinity)
 
 /** The points of a pool whose predictions are least certain, each objective's deviation in units of its own mean over the pool. */
 export function leastCertain(
