@@ -1,19 +1,24 @@
 import { z } from 'zod'
+import { nonDominatedSort } from '../../archive/dominance.ts'
 import type { CandidateId, Genome, JsonValue } from '../../candidate.ts'
 import { ConfigError } from '../../errors.ts'
 import { decodeFloat64, encodeFloat64 } from '../../numerics/float-codec.ts'
 import { SOBOL_DIMENSIONS, SobolSequence } from '../../numerics/sobol.ts'
+import { referencePoint } from '../../objective.ts'
 import { type Rng, type RngState, restoreRng } from '../../rng.ts'
 import { SCALARIZATIONS, scalarize } from '../../scalarization.ts'
 import { lossVariances } from '../noise.ts'
+import { paregoLosses } from '../pareto-scalarization.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
-import { logExpectedImprovement } from './acquisition.ts'
+import { type Acquisition, logExpectedImprovement } from './acquisition.ts'
 import { type Encoding, encodingOf } from './encoding.ts'
-import { Gp } from './gp.ts'
 import { maximize, type Region } from './maximize.ts'
+import { Model } from './model.ts'
+import { hypervolumeCriterion, MAX_HYPERVOLUME_OBJECTIVES } from './multi-objective/hypervolume-criterion.ts'
+import { toTarget } from './output-transform.ts'
 import { selectObservations } from './select-observations.ts'
-import { extendGp, type Fit, fitSurrogate, type Observation } from './surrogate.ts'
+import type { Fit, Observation } from './surrogate.ts'
 
 const KIND = 'bayes'
 const VERSION = 1
@@ -53,10 +58,17 @@ const optionsSchema = z.strictObject({
     .describe(
       'Observations the model keeps at most; the cost of a candidate grows with their square, of a fit with their cube.',
     ),
+  criterion: z
+    .enum(['auto', 'hypervolume', 'parego', 'scalarized'])
+    .default('auto')
+    .describe(
+      'Several objectives: a model of each and the expected gain of "hypervolume" (2 or 3 objectives), one model of a new random weighting for ' +
+        'each candidate ("parego"), or of one "scalarized" objective, which finds one point; "auto" is the first, or the second for more than 3.',
+    ),
   scalarization: z
     .enum(SCALARIZATIONS)
     .default('worst')
-    .describe('How several objectives become one: "worst" normalised objective, or their "mean".'),
+    .describe('How several objectives become one for "scalarized": the "worst" normalised objective, or their "mean".'),
 })
 export type BayesOptions = z.infer<typeof optionsSchema>
 
@@ -81,13 +93,13 @@ const fitSchema = z.strictObject({
 const stateSchema = z.strictObject({
   rng: rngStateSchema,
   asked: z.number().int().nonnegative(),
-  scored: z.number().int().nonnegative(),
   pending: z.array(z.number().int()), // ids asked and not told, in ask order
   pendingGenomes: z.string(), // (pending, d)
-  genomes: z.string(), // of the observations kept, in the order they were told, (n, d)
+  fresh: z.array(z.number().int()), // ids told since the last proposal, ascending
+  genomes: z.string(), // of the observations kept, the fresh ones last, (n, d)
   losses: z.string(), // (n, m); NaN: failed
   variances: z.string(), // (n, m); NaN: unknown
-  fit: fitSchema.nullable(),
+  fits: z.array(fitSchema.nullable()), // one per model
 })
 
 /** A told trial, as much of it as models need. */
@@ -99,9 +111,6 @@ interface Told {
 
 /** Unit-cube distance below which two genomes are the same. */
 const SAME = 1e-9
-/** Fits follow every observation up to this many, then whenever there are this share more. */
-const DENSE_FITS = 50
-const FIT_GROWTH = 1.05
 const FIT_LIMIT = 300
 const ANCHORS = 5
 
@@ -115,16 +124,15 @@ class Bayes implements Strategy {
   readonly #starts: readonly Genome[]
   readonly #prior: readonly Told[]
   readonly #design: SobolSequence | undefined
+  readonly #criterion: Criterion
+  /** One per objective for `hypervolume`, otherwise one. */
+  #models: readonly Model[]
   #asked = 0
-  #scored = 0
   #pending = new Map<CandidateId, Genome>()
+  /** What models rest on, in the order of the proposals that first knew of them and then of ids. */
   #told: Told[] = []
-  #fit: Fit | undefined
-  /** Cache: the model of `#fit` and the observations, believed points included. */
-  #gp: Gp | undefined
-  /** Observations in the cache that were told; more than those are believed. */
-  #toldInGp = 0
-  #believed: CandidateId[] = []
+  /** Told since the last proposal: in which order must not matter. */
+  #fresh = new Map<CandidateId, Told>()
   #lastValue: number | undefined
 
   constructor(context: StrategyContext, options: BayesOptions, rng: RngState) {
@@ -134,6 +142,8 @@ class Bayes implements Strategy {
     this.#context = context
     this.#options = options
     this.#encoding = encodingOf(domain)
+    this.#criterion = chooseCriterion(options.criterion, context.objectives.length)
+    this.#models = this.#newModels([])
     this.#rngState = rng
     this.#rng = restoreRng(rng)
     this.#starts = distinct(this.#encoding, [domain.initial, ...(context.guesses ?? [])])
@@ -143,6 +153,7 @@ class Bayes implements Strategy {
 
   ask(count: number): readonly Proposal[] {
     const proposals: Proposal[] = []
+    if (count > 0) this.#absorb()
     while (proposals.length < count) {
       const genome = this.#propose(this.#asked)
       this.#pending.set(this.#asked, genome)
@@ -159,10 +170,8 @@ class Bayes implements Strategy {
         throw new RangeError(`Expected the id of a candidate asked for and not yet told, got ${trial.id}.`)
       }
       this.#pending.delete(trial.id)
-      this.#told.push({ ...this.#toldOf(trial), genome })
-      if (trial.losses !== undefined) this.#scored++
+      this.#fresh.set(trial.id, { ...this.#toldOf(trial), genome })
     }
-    this.#limitObservations()
   }
 
   stopReason(): undefined {
@@ -170,14 +179,20 @@ class Bayes implements Strategy {
   }
 
   diagnostics(): Readonly<Record<string, JsonValue>> {
-    const fit = this.#fit
     return {
-      observations: this.#told.length,
+      criterion: this.#criterion,
+      observations: this.#told.length + this.#fresh.size,
       pending: this.#pending.size,
-      lengthscales: fit === undefined ? null : Array.from(fit.parameters.lengthscales),
-      outputscale: fit?.parameters.outputscale ?? null,
-      noise: fit?.parameters.noise ?? null,
-      transform: fit?.transform.warp ?? null,
+      models: this.#models.map(({ fit }) =>
+        fit === undefined
+          ? null
+          : {
+              lengthscales: Array.from(fit.parameters.lengthscales),
+              outputscale: fit.parameters.outputscale,
+              noise: fit.parameters.noise,
+              transform: fit.transform.warp,
+            },
+      ),
       acquisition: this.#lastValue === undefined || Number.isNaN(this.#lastValue) ? null : this.#lastValue,
     }
   }
@@ -185,14 +200,14 @@ class Bayes implements Strategy {
   snapshot(): Snapshot {
     const d = this.#encoding.domain.genes.length
     const m = this.#context.objectives.length
-    const told = this.#told
-    const fit = this.#fit
+    const fresh = this.#freshIds()
+    const told = [...this.#told, ...fresh.map(id => this.#fresh.get(id)!)]
     const state: z.infer<typeof stateSchema> = {
       rng: this.#rngState,
       asked: this.#asked,
-      scored: this.#scored,
       pending: [...this.#pending.keys()],
       pendingGenomes: encodeFloat64(flat([...this.#pending.values()], d)),
+      fresh,
       genomes: encodeFloat64(
         flat(
           told.map(t => t.genome),
@@ -211,7 +226,7 @@ class Bayes implements Strategy {
           m,
         ),
       ),
-      fit:
+      fits: this.#models.map(({ fit }) =>
         fit === undefined
           ? null
           : {
@@ -219,6 +234,7 @@ class Bayes implements Strategy {
               parameters: { ...fit.parameters, lengthscales: encodeFloat64(fit.parameters.lengthscales) },
               meanVariance: fit.meanVariance ?? null,
             },
+      ),
     }
     return { kind: KIND, version: VERSION, state }
   }
@@ -229,47 +245,46 @@ class Bayes implements Strategy {
     const m = context.objectives.length
     const strategy = new Bayes(context, options, state.rng)
     strategy.#asked = state.asked
-    strategy.#scored = state.scored
     const pending = decodeFloat64(state.pendingGenomes, state.pending.length * d)
     strategy.#pending = new Map(state.pending.map((id, i) => [id, pending.slice(i * d, (i + 1) * d)]))
     const genomes = decodeFloat64(state.genomes)
     const n = genomes.length / d
     const losses = decodeFloat64(state.losses, n * m)
     const variances = decodeFloat64(state.variances, n * m)
-    strategy.#told = Array.from({ length: n }, (_, i) => ({
+    const told = Array.from({ length: n }, (_, i) => ({
       genome: genomes.slice(i * d, (i + 1) * d),
       losses: Number.isNaN(losses[i * m]) ? undefined : Array.from(losses.slice(i * m, (i + 1) * m)),
       variances: Array.from(variances.slice(i * m, (i + 1) * m), v => (Number.isNaN(v) ? undefined : v)),
     }))
-    strategy.#fit =
-      state.fit === null
-        ? undefined
-        : {
-            ...state.fit,
-            parameters: { ...state.fit.parameters, lengthscales: decodeFloat64(state.fit.parameters.lengthscales) },
-            meanVariance: state.fit.meanVariance ?? undefined,
-          }
+    strategy.#told = told.slice(0, n - state.fresh.length)
+    strategy.#fresh = new Map(state.fresh.map((id, i) => [id, told[n - state.fresh.length + i]!]))
+    strategy.#models = strategy.#newModels(
+      state.fits.map(fit =>
+        fit === null
+          ? undefined
+          : {
+              ...fit,
+              parameters: { ...fit.parameters, lengthscales: decodeFloat64(fit.parameters.lengthscales) },
+              meanVariance: fit.meanVariance ?? undefined,
+            },
+      ),
+    )
     return strategy
   }
 
   #propose(id: CandidateId): Genome {
     const designed = this.#designPoint(id)
     if (designed !== undefined) return designed
-    const observations = this.#observations()
-    this.#refit(observations)
-    const fit = this.#fit
-    if (fit === undefined) return this.#scattered(id)
-    const gp = this.#model(fit, observations)
-    const best = Math.min(...gp.fittedMeans())
-    const scored = observations.filter(o => o.loss !== undefined)
-    const anchors = [...scored].sort((a, b) => a.loss! - b.loss!).slice(0, ANCHORS)
-    const taken = [...observations.map(o => o.genome), ...this.#pending.values()].map(g => this.#encoding.encode(g))
+    const told = [...this.#prior, ...this.#told]
+    const target = this.#target(id, told)
+    if (target === undefined) return this.#scattered(id)
+    const taken = [...told.map(t => t.genome), ...this.#pending.values()].map(g => this.#encoding.encode(g))
     const found = maximize(
-      logExpectedImprovement(gp, best),
+      target.acquisition,
       {
         encoding: this.#encoding,
         region: this.#region(),
-        anchors: anchors.map(o => o.genome),
+        anchors: target.anchors,
         isTaken: genome => isTaken(this.#encoding, genome, taken),
         rng: this.#rng.split(`proposal ${id}`),
       },
@@ -315,74 +330,130 @@ class Bayes implements Strategy {
     }
   }
 
-  #observations(): Observation[] {
+  /** What candidate `id` shall maximise, and genomes to look around; `undefined` while nothing has been scored. */
+  #target(id: CandidateId, told: readonly Told[]): Target | undefined {
+    return this.#criterion === 'hypervolume' ? this.#hypervolumeTarget(id, told) : this.#scalarTarget(id, told)
+  }
+
+  #scalarTarget(id: CandidateId, told: readonly Told[]): Target | undefined {
+    const model = this.#models[0]!
+    const observations = this.#scalarObservations(id, told)
+    const rng = this.#rng.split(`fit ${id}`)
+    // Another weighting is another loss.
+    if (this.#criterion === 'parego') model.refit(observations, rng)
+    else model.update(observations, rng)
+    const gp = model.process(observations, this.#pending)
+    if (gp === undefined) return undefined
+    const scored = observations.filter(o => o.loss !== undefined)
+    const anchors = scored.sort((a, b) => a.loss! - b.loss!).slice(0, ANCHORS)
+    return {
+      acquisition: logExpectedImprovement(gp, Math.min(...gp.fittedMeans())),
+      anchors: anchors.map(o => o.genome),
+    }
+  }
+
+  #hypervolumeTarget(id: CandidateId, told: readonly Told[]): Target | undefined {
+    const gps = []
+    for (const [j, model] of this.#models.entries()) {
+      const observations = told.map(t => ({ genome: t.genome, loss: t.losses?.[j], variance: t.variances[j] }))
+      model.update(observations, this.#rng.split(`fit ${id} ${j}`))
+      const gp = model.process(observations, this.#pending)
+      if (gp === undefined) return undefined
+      gps.push(gp)
+    }
+    const limits = referencePoint(this.#context.objectives)
+    const reference = limits.map((loss, j) => toTarget(this.#models[j]!.fit!.transform, loss))
+    const { acquisition, anchors } = hypervolumeCriterion(gps, reference, ANCHORS)
+    const genomes = [...told.map(t => t.genome), ...this.#pending.values()]
+    return { acquisition, anchors: anchors.map(i => genomes[i]!) }
+  }
+
+  /** One loss per trial: the only one, candidate `id`'s random weighting, or the declared scalarization. */
+  #scalarObservations(id: CandidateId, told: readonly Told[]): Observation[] {
     const { objectives } = this.#context
-    return [...this.#prior, ...this.#told].map(told => ({
-      genome: told.genome,
-      loss: told.losses && scalarize(this.#options.scalarization, told.losses, objectives),
-      variance: objectives.length === 1 ? told.variances[0] : undefined,
+    if (this.#criterion !== 'parego') {
+      return told.map(t => ({
+        genome: t.genome,
+        loss: t.losses && scalarize(this.#options.scalarization, t.losses, objectives),
+        variance: objectives.length === 1 ? t.variances[0] : undefined,
+      }))
+    }
+    const scored = told.flatMap(t => (t.losses === undefined ? [] : [t.losses]))
+    const scalars = scored.length === 0 ? [] : paregoLosses(scored, this.#rng.split(`weights ${id}`))
+    const next = scalars.values()
+    return told.map(t => ({
+      genome: t.genome,
+      loss: t.losses === undefined ? undefined : next.next().value,
+      variance: undefined,
     }))
   }
 
-  #refit(observations: readonly Observation[]): void {
-    const n = observations.length
-    const before = this.#fit
-    if (before !== undefined && n === before.observations) return
-    if (before !== undefined && n > DENSE_FITS && n > before.observations && n < FIT_GROWTH * before.observations)
-      return
-    const { noise, output_transform: transform } = this.#options
-    const fit = fitSurrogate(
-      this.#encoding,
-      observations,
-      before,
-      { noise, transform, fitLimit: FIT_LIMIT },
-      this.#rng.split(`fit ${this.#scored} ${n}`),
+  #newModels(fits: readonly (Fit | undefined)[]): readonly Model[] {
+    const { noise, output_transform } = this.#options
+    const several = this.#criterion === 'hypervolume'
+    // Hypervolume is measured in the losses' own units, which an affine transform keeps.
+    const transform = several ? 'none' : output_transform
+    return Array.from(
+      { length: several ? this.#context.objectives.length : 1 },
+      (_, j) => new Model(this.#encoding, { noise, transform, fitLimit: FIT_LIMIT }, fits[j]),
     )
-    if (fit === undefined) return
-    this.#fit = fit
-    this.#gp = undefined
   }
 
-  /** The model of all observations, with the points under evaluation believed to come out at their mean ("Kriging believer"). */
-  #model(fit: Fit, observations: readonly Observation[]): Gp {
-    let gp = this.#gp
-    if (gp === undefined) {
-      gp = new Gp(this.#encoding, fit.parameters, observations.length + 16)
-      this.#gp = gp
-      this.#toldInGp = 0
-      this.#believed = []
-    }
-    const pending = [...this.#pending.keys()]
-    const unchanged = this.#toldInGp === observations.length && this.#believed.every((id, i) => id === pending[i])
-    if (!unchanged) {
-      gp.truncate(this.#toldInGp)
-      extendGp(gp, this.#encoding, fit, observations, this.#toldInGp)
-      this.#toldInGp = observations.length
-      this.#believed = []
-    }
-    for (const id of pending.slice(this.#believed.length)) {
-      const inputs = this.#encoding.encode(this.#pending.get(id)!)
-      gp.append(inputs, [gp.predict(inputs).mean], [0])
-      this.#believed.push(id)
-    }
-    return gp
+  #freshIds(): CandidateId[] {
+    return [...this.#fresh.keys()].sort((a, b) => a - b)
   }
 
-  #limitObservations(): void {
+  /** Takes in what has been told since the last proposal, and lets go of what a model could not afford to keep. */
+  #absorb(): void {
+    for (const id of this.#freshIds()) this.#told.push(this.#fresh.get(id)!)
+    this.#fresh.clear()
     const limit = this.#options.max_observations
     if (this.#told.length <= limit) return
-    const { objectives } = this.#context
+    const ranks = this.#ranks()
     const kept = selectObservations(
       this.#encoding,
-      this.#told.map(t => ({
-        genome: t.genome,
-        loss: t.losses && scalarize(this.#options.scalarization, t.losses, objectives),
-      })),
+      this.#told.map((t, i) => ({ genome: t.genome, loss: ranks[i] })),
       Math.floor(0.8 * limit),
     )
     this.#told = kept.map(i => this.#told[i]!)
-    this.#gp = undefined
+    for (const model of this.#models) model.forget()
   }
+
+  /** How good each told trial is, least best: its loss, or the number of its non-dominated front; `undefined`: failed. */
+  #ranks(): readonly (number | undefined)[] {
+    const { objectives } = this.#context
+    const { scalarization } = this.#options
+    if (this.#criterion === 'scalarized') {
+      return this.#told.map(t => t.losses && scalarize(scalarization, t.losses, objectives))
+    }
+    const scored = this.#told.flatMap((t, i) => (t.losses === undefined ? [] : [{ i, losses: t.losses }]))
+    const ranks = this.#told.map((): number | undefined => undefined)
+    const fronts = nonDominatedSort(scored.map(entry => entry.losses))
+    for (const [rank, members] of fronts.entries()) for (const k of members) ranks[scored[k]!.i] = rank
+    return ranks
+  }
+}
+
+/** `scalarized` for a single objective, whatever the option. */
+type Criterion = 'hypervolume' | 'parego' | 'scalarized'
+
+/** What one candidate maximises. */
+interface Target {
+  readonly acquisition: Acquisition
+  readonly anchors: readonly Genome[]
+}
+
+/** @throws {ConfigError} for `hypervolume` with more objectives than it takes. */
+function chooseCriterion(option: BayesOptions['criterion'], objectives: number): Criterion {
+  if (objectives === 1) return 'scalarized'
+  if (option !== 'hypervolume' || objectives <= MAX_HYPERVOLUME_OBJECTIVES) {
+    if (option !== 'auto') return option
+    return objectives <= MAX_HYPERVOLUME_OBJECTIVES ? 'hypervolume' : 'parego'
+  }
+  throw new ConfigError(
+    `Strategy "bayes" takes criterion "hypervolume" for 2 or 3 objectives, but there are ${objectives}.`,
+    { hint: 'Use criterion "parego", or leave it at "auto".' },
+  )
 }
 
 function isTaken(encoding: Encoding, genome: Genome, taken: readonly Float64Array[]): boolean {
