@@ -61,6 +61,8 @@ export class SortedBlocks<T> implements Iterable<T> {
   /** Removes the items from a place on for as long as `doomed` holds (`stopEarly`), or every one for which it holds. Returns them. */
   removeFrom(place: Place, doomed: (item: T) => boolean, stopEarly: boolean): T[] {
     const removed: T[] = []
+    const first = this.at(place)
+    if (stopEarly && (first === undefined || !doomed(first))) return removed // most adds remove nothing, and copy nothing
     let { block, index } = place
     while (block < this.#blocks.length) {
       const items = this.#blocks[block]!
