@@ -14,6 +14,7 @@ import { discreteMargin } from './integer-margin.ts'
  * |---|---|---|
  * | q_ik | `#q[i][k]` | probability of choice k of gene i |
  * | G | `#gradient` | natural gradient Σ_j w_j (c_j - q) over the μ best |
+ * | δ | `#step` | Fisher length of a step, 1/Δ; as in the authors' programs, q moves by the δ of the generation before |
  * | s, γ, Δ | `#path`, `#gamma`, `#slowness` | smoothed Fisher-normalised gradients, their expected length, and the divisor of the step |
  */
 export class CategoricalDistribution {
@@ -22,6 +23,7 @@ export class CategoricalDistribution {
   readonly #path: Float64Array // (Σ (K_i - 1),)
   #gamma = 0
   #slowness = 1
+  #step = 1
 
   /**
    * @param choiceCounts K_i of each gene.
@@ -83,11 +85,11 @@ export class CategoricalDistribution {
     const length = Math.sqrt(squaredNorm(normalized))
     if (length === 0) return // the samples are distributed exactly as q has it
 
-    const step = 1 / this.#slowness
-    const rate = step / (length + 1e-8)
+    const rate = this.#step / (length + 1e-8)
     for (const [i, q] of this.#q.entries()) for (let k = 0; k < q.length; k++) q[k]! += rate * gradients[i]![k]!
 
-    const beta = step / Math.sqrt(this.#path.length)
+    this.#step = 1 / this.#slowness
+    const beta = this.#step / Math.sqrt(this.#path.length)
     const push = Math.sqrt(beta * (2 - beta)) / length
     for (let k = 0; k < this.#path.length; k++) this.#path[k] = (1 - beta) * this.#path[k]! + push * normalized[k]!
     this.#gamma = (1 - beta) ** 2 * this.#gamma + beta * (2 - beta)
@@ -114,6 +116,7 @@ export class CategoricalDistribution {
       path: encodeFloat64(this.#path),
       gamma: this.#gamma,
       slowness: this.#slowness,
+      step: this.#step,
     }
   }
 
@@ -122,6 +125,7 @@ export class CategoricalDistribution {
     this.#path.set(decodeFloat64(state.path, this.#path.length))
     this.#gamma = state.gamma
     this.#slowness = state.slowness
+    this.#step = state.step
   }
 }
 
@@ -130,6 +134,7 @@ export const categoricalStateSchema = z.strictObject({
   path: z.string(),
   gamma: z.number(),
   slowness: z.number(),
+  step: z.number(),
 })
 export type CategoricalState = z.infer<typeof categoricalStateSchema>
 

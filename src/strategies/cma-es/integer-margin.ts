@@ -76,6 +76,17 @@ export class IntegerMargin {
   }
 
   /**
+   * A widens what is sampled, not how far the mean goes: its step in x is σ y_w, as without A.
+   * @param mean of the distribution after its update, in u, shape (n,), changed in place.
+   * @param before mean before the update, in u.
+   */
+  unscaleStep(mean: Float64Array, before: Float64Array): void {
+    for (let i = 0; i < mean.length; i++) {
+      if (this.#cells[i] !== 0) mean[i] = before[i]! + (mean[i]! - before[i]!) / this.scales[i]!
+    }
+  }
+
+  /**
    * The margin correction after an update.
    * @param mean of the distribution, in u, shape (n,), changed in place.
    * @param deviation standard deviation of coordinate i, in u.

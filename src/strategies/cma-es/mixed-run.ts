@@ -144,7 +144,9 @@ export class MixedRun {
       .map(entry => entry.sample)
     const { zs, succeeded } = this.#centered(ranked, parents)
     const injected = new Set([...ranked.keys()].filter(i => ranked[i]!.injected))
+    const before = run.mean.slice()
     this.#update(zs, injected.size > 0 ? injected : undefined)
+    this.#margin?.unscaleStep(run.mean, before)
 
     const ascending = [...losses].sort((a, b) => a - b)
     // Nearly all samples on one plateau: look further around (the escape of Hansen's C and Matlab codes).

@@ -3,14 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { decodeFloat64 } from '../../../src/numerics/float-codec.ts'
 import { createRng } from '../../../src/rng.ts'
-import {
-  type CmaEsConstants,
-  CmaEsRun,
-  cmaEsConstants,
-  defaultPopulationSize,
-} from '../../../src/strategies/cma-es/cma-es-run.ts'
+import { CmaEsRun, cmaEsConstants, defaultPopulationSize } from '../../../src/strategies/cma-es/cma-es-run.ts'
 import { nextSample } from '../../../src/strategies/cma-es/orthogonal-sampling.ts'
 import { ellipsoid, rosenbrock, sphere } from '../../problems/single-objective.ts'
+import { cmaesConstants, fixtureNumbers } from './reference.ts'
 
 /** States of another implementation, see generate.py and generate-pycma.py beside the fixtures. */
 function fixture(name: string): Map<number, { mean: number[]; sigma: number; covariance: number[][] }> {
@@ -29,36 +25,6 @@ const fixtureSchema = z.object({
     }),
   ),
 })
-
-/** The constants of the package cmaes, which differ in c_σ, c_1 and c_μ. */
-function peerConstants(n: number, lambda: number): CmaEsConstants {
-  const ours = cmaEsConstants(n, lambda, true)
-  const { muEff, parents } = ours
-  const cSigma = (muEff + 2) / (n + muEff + 5)
-  const dSigma = 1 + 2 * Math.max(0, Math.sqrt((muEff - 1) / (n + 1)) - 1) + cSigma
-  const c1 = 2 / ((n + 1.3) ** 2 + muEff)
-  const cMu = Math.min(1 - c1 - 1e-8, (2 * (muEff - 2 + 1 / muEff)) / ((n + 2) ** 2 + muEff))
-  const raw = Float64Array.from({ length: lambda }, (_, i) => Math.log((lambda + 1) / 2) - Math.log(i + 1))
-  const worse = raw.subarray(parents)
-  const sum = worse.reduce((total, w) => total + w, 0)
-  const muEffMinus = sum ** 2 / worse.reduce((total, w) => total + w * w, 0)
-  const negative = Math.min(1 + c1 / cMu, 1 + (2 * muEffMinus) / (muEff + 2), (1 - c1 - cMu) / (n * cMu))
-  const weights = ours.weights.map((w, i) => (i < parents ? w : (negative * raw[i]!) / -sum))
-  const weightSum = weights.reduce((total, w) => total + w, 0)
-  return { ...ours, cSigma, dSigma, c1, cMu, weights, weightSum, lazyGap: 0 }
-}
-
-/** The fixture's generator: sums of four 32-bit words. */
-function* fixtureSamples(): Generator<number, never> {
-  for (let word = 12345; ; ) {
-    let total = 0
-    for (let i = 0; i < 4; i++) {
-      word = (Math.imul(1664525, word) + 1013904223) >>> 0
-      total += word
-    }
-    yield (total / 2 ** 32 - 2) * 1.75
-  }
-}
 
 describe('cmaEsConstants', () => {
   it('gives the published values for n = 10, λ = 10', () => {
@@ -91,13 +57,13 @@ describe('cmaEsConstants', () => {
 
 describe('CmaEsRun', () => {
   it.each([
-    ['cmaes', peerConstants(5, 8), 1e-9],
+    ['cmaes', cmaesConstants(5, 8), 1e-9],
     // Its E|N(0, I)| is exact. It guards a division by |z|² with 2e-9 |z| where others add 1e-8: a relative difference of 1e-9 a generation.
     ['pycma', { ...cmaEsConstants(5, 8, true), lazyGap: 0, chiN: (8 * Math.SQRT2) / (3 * Math.sqrt(Math.PI)) }, 1e-8],
   ] as const)('goes through the same states as %s given the same samples', (peer, constants, tolerance) => {
     const n = 5
     const lambda = 8
-    const draw = fixtureSamples()
+    const draw = fixtureNumbers()
     const problem = rosenbrock(n)
     const expected = fixture(`${peer}-rosenbrock`)
     const start = expected.get(0)?.covariance
