@@ -1,7 +1,7 @@
 // The tables of bench/search/bbob.mjs.
 import { GROUPS } from './bbob.mjs'
 import { readLines } from './lines.mjs'
-import { runtimeArea } from './statistics.mjs'
+import { mean, runtimeArea } from './statistics.mjs'
 import { table } from './table.mjs'
 
 const PEER = 'pycma'
@@ -28,7 +28,13 @@ export function bbobTable() {
 
 function tablesOf({ name, pairs }) {
   const dimensions = [...new Set(pairs.map(pair => pair.ours.d))].sort((a, b) => a - b)
-  const area = (chosen, side) => runtimeArea(chosen.map(pair => pair[side]))
+  // Every function counts the same, however many of its runs there are yet.
+  const area = (chosen, side) =>
+    mean(
+      [...new Set(chosen.map(pair => pair.ours.problem))].map(problem =>
+        runtimeArea(chosen.filter(pair => pair.ours.problem === problem).map(pair => pair[side])),
+      ),
+    )
   const solved = (chosen, side) => chosen.filter(pair => pair[side].hits.at(-1) !== null).length
   const row = (title, chosen) => {
     if (chosen.length === 0) return []
