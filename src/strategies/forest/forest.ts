@@ -6,12 +6,13 @@ import { type Rng, restoreRng } from '../../rng.ts'
 import { SCALARIZATIONS, scalarize } from '../../scalarization.ts'
 import { InitialDesign } from '../initial-design.ts'
 import { Observations, observationsSchema } from '../observations.ts'
+import { paregoLosses } from '../pareto-scalarization.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
 import { maximizeAcquisition } from './acquisition-search.ts'
 import { ForestSpace } from './forest-space.ts'
 import { RegressionForest } from './regression-forest.ts'
-import { logTargets, paregoLosses } from './targets.ts'
+import { logTargets } from './targets.ts'
 
 /**
  * Bayesian optimisation with a random forest, in the manner of SMAC: an even design, then for each proposal a forest of all that is known and the

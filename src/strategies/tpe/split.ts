@@ -1,5 +1,5 @@
 import { nonDominatedSort } from '../../archive/dominance.ts'
-import { hypervolume } from '../../archive/hypervolume.ts'
+import { hypervolumeSubset } from '../../archive/hypervolume-subset.ts'
 
 /**
  * The `count` best of `losses`, shape (n, m), as ascending indices.
@@ -28,38 +28,4 @@ export function bestSubset(losses: readonly (readonly number[])[], count: number
     if (chosen.length >= count) break
   }
   return chosen.sort((a, b) => a - b)
-}
-
-/**
- * Greedy hypervolume subset selection: `count` times the point that adds most, as indices in the order chosen. What a point adds can only shrink
- * as the set grows, so an old value is a bound and most points need no new evaluation (M. Minoux, 1978).
- *
- * The reference point is the set's worst loss and a tenth of its range more, per objective: extremes count, whatever the origin.
- */
-export function hypervolumeSubset(points: readonly (readonly number[])[], count: number): number[] {
-  const reference = points[0]!.map((_, j) => {
-    const column = points.map(point => point[j]!)
-    const worst = Math.max(...column)
-    return worst + 0.1 * (worst - Math.min(...column) || 1)
-  })
-  const bounds = points.map(point => point.reduce((volume, loss, j) => volume * (reference[j]! - loss), 1))
-  const chosen: number[] = []
-  let covered = 0
-  while (chosen.length < Math.min(count, points.length)) {
-    let best = -1
-    let gain = Number.NEGATIVE_INFINITY
-    const order = points.map((_, i) => i).filter(i => !chosen.includes(i))
-    order.sort((a, b) => bounds[b]! - bounds[a]! || a - b)
-    for (const i of order) {
-      if (bounds[i]! <= gain) break
-      bounds[i] = hypervolume([...chosen.map(k => points[k]!), points[i]!], reference) - covered
-      if (bounds[i]! > gain) {
-        gain = bounds[i]!
-        best = i
-      }
-    }
-    chosen.push(best)
-    covered += gain
-  }
-  return chosen
 }
