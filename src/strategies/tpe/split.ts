@@ -19,13 +19,22 @@ export function bestSubset(losses: readonly (readonly number[])[], count: number
     const room = count - chosen.length
     if (front.length <= room) chosen.push(...front)
     else {
-      const subset = hypervolumeSubset(
-        front.map(i => losses[i]!),
-        room,
-      )
-      chosen.push(...subset.map(k => front[k]!))
+      const points = front.map(i => losses[i]!)
+      const subset = new Set(hypervolumeSubset(points, room, outerReference(points)))
+      // Equal losses add nothing to each other: the earliest fill up.
+      for (let k = 0; subset.size < room; k++) subset.add(k)
+      for (const k of subset) chosen.push(front[k]!)
     }
     if (chosen.length >= count) break
   }
   return chosen.sort((a, b) => a - b)
+}
+
+/** The worst loss and a tenth of the range more, per objective: extremes count, whatever the origin. */
+function outerReference(points: readonly (readonly number[])[]): number[] {
+  return points[0]!.map((_, j) => {
+    const column = points.map(point => point[j]!)
+    const worst = Math.max(...column)
+    return worst + 0.1 * (worst - Math.min(...column) || 1)
+  })
 }

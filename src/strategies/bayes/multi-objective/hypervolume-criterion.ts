@@ -35,6 +35,6 @@ export function hypervolumeCriterion(
   const limit = effectiveReference(points, front, reference)
   return {
     acquisition: logExpectedHypervolumeImprovement(gps, nonDominatedBoxes(front, limit)),
-    anchors: hypervolumeSubset(front, anchors).map(k => members[k]!),
+    anchors: hypervolumeSubset(front, anchors, limit).map(k => members[k]!),
   }
 }
