@@ -1,4 +1,4 @@
-import type { Recipe } from './space/recipe.ts'
+import type { ParameterMerge } from './space/recipe.ts'
 
 /** A merge that needs no search, to measure a search against. */
 export interface Baseline {
@@ -6,7 +6,7 @@ export interface Baseline {
   readonly name: string
   /** For the one-number sweep: the weight that all task vectors share. */
   readonly scale?: number
-  readonly recipe: Recipe
+  readonly recipe: ParameterMerge
 }
 
 /**
@@ -23,7 +23,7 @@ export const SCALES: readonly number[] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8
  * @param models ids of the sources to be merged, in order, without the base.
  */
 export function baselineRecipes(models: readonly string[], base: string | undefined): Baseline[] {
-  const alone = (id: string): Recipe => average([id])
+  const alone = (id: string): ParameterMerge => average([id])
   return [
     ...(base === undefined ? [] : [{ name: 'base', recipe: alone(base) }]),
     ...models.map(id => ({ name: sourceName(id, base), recipe: alone(id) })),
@@ -39,7 +39,7 @@ function sourceName(id: string, base: string | undefined): string {
   return id === 'uniform' || (id === 'base' && base !== undefined) || /^scale-/.test(id) ? `source-${id}` : id
 }
 
-function average(models: readonly string[]): Recipe {
+function average(models: readonly string[]): ParameterMerge {
   return {
     kind: 'parameter-merge',
     method: 'linear',
@@ -50,7 +50,7 @@ function average(models: readonly string[]): Recipe {
   }
 }
 
-function scaledSum(models: readonly string[], base: string, scale: number): Recipe {
+function scaledSum(models: readonly string[], base: string, scale: number): ParameterMerge {
   return {
     kind: 'parameter-merge',
     method: 'task_arithmetic',

@@ -53,6 +53,11 @@ export function padded(elements: number): number {
   return Math.ceil(elements / BLOCK_FLOATS) * BLOCK_FLOATS
 }
 
+/** The start of the block that an element lies in. */
+export function blockStart(element: number): number {
+  return Math.floor(element / BLOCK_FLOATS) * BLOCK_FLOATS
+}
+
 /**
  * @param sources how many there are, K
  * @param threads how many scratch regions each bank gets

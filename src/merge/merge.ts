@@ -1,10 +1,10 @@
 import { ConfigError, MergeError, show } from '../errors.ts'
 import type { Recipe } from '../space/recipe.ts'
 import { instantiateKernel, isFiniteResult, type Kernel } from './kernel/load.ts'
-import { COEFFICIENTS_AT, POINTERS_AT, padded, SCRATCH_BYTES, TILE_AT, TILE_BYTES } from './layout.ts'
+import { blockStart, COEFFICIENTS_AT, POINTERS_AT, padded, SCRATCH_BYTES, TILE_AT, TILE_BYTES } from './layout.ts'
 import type { TensorPlan } from './method.ts'
 import type { MergedModel, TensorView } from './model.ts'
-import { planRecipe } from './plan.ts'
+import { planTensors, type Section } from './plan.ts'
 import type { SharedSources, SharedTensor } from './sources.ts'
 
 /** Builds candidates in memory, one at a time. */
@@ -53,14 +53,14 @@ interface Output {
 
 class TileMerger implements Merger {
   readonly #ids: readonly string[]
-  readonly #names: readonly string[]
+  readonly #tensors: readonly SharedTensor[]
   readonly #scratch: readonly Scratch[]
   readonly #outputs: readonly Output[]
   readonly #model: MergedModel
 
   constructor({ ids, banks, tensors }: SharedSources, threadIndex: number) {
     this.#ids = ids
-    this.#names = tensors.map(({ name }) => name)
+    this.#tensors = tensors
     this.#scratch = banks.map(memory => {
       const at = threadIndex * SCRATCH_BYTES
       return {
@@ -80,38 +80,47 @@ class TileMerger implements Merger {
   }
 
   merge(recipe: Recipe): MergedModel {
-    const { groups, groupOf } = planRecipe(recipe, this.#ids, this.#names)
-    const plans = this.#outputs.map(({ tensor }) => groups[groupOf(tensor.name)]!)
+    const plans = planTensors(recipe, this.#ids, this.#tensors)
     for (const [t, output] of this.#outputs.entries()) {
-      const plan = withoutZeroDeltas(plans[t]!, output.tensor.twinOf)
-      const key = planKey(plan)
+      const sections = plans[t]!.map(({ begin, end, plan }) => ({
+        begin,
+        end,
+        plan: withoutZeroDeltas(plan, output.tensor.twinOf),
+      }))
+      const key = sections.map(({ end, plan }) => `${end} ${planKey(plan)}`).join('|')
       if (output.holds === key) continue
       output.holds = undefined // what is written below is no plan's result before it is complete
-      this.#compute(plan, output)
+      for (const section of sections) this.#compute(section, output)
       output.holds = key
     }
     return this.#model
   }
 
-  #compute({ kernel: name, base, terms }: TensorPlan, { tensor, data }: Output): void {
+  /** Kernels work on whole blocks: at the rim of a section they compute more elements than are copied. */
+  #compute({ begin, end, plan: { kernel: name, base, terms } }: Section, { tensor, data }: Output): void {
     let done = 0
     for (const { bank, elements, addresses } of tensor.stretches) {
-      const { kernel, at, pointers, coefficients, tile } = this.#scratch[bank]!
-      for (const [j, { source, coefficient }] of terms.entries()) {
-        pointers[j] = addresses[source]!
-        coefficients[j] = coefficient
-      }
-      const [out, table, weights] = [at + TILE_AT, at + POINTERS_AT, at + COEFFICIENTS_AT]
-      const end = padded(elements) * 4
-      for (let offset = 0; offset < end; offset += TILE_BYTES) {
-        const bytes = Math.min(TILE_BYTES, end - offset)
-        const largest =
-          name === 'linear'
-            ? kernel.linear(out, table, weights, terms.length, offset, bytes)
-            : kernel.taskArithmetic(out, addresses[base!]!, table, weights, terms.length, offset, bytes)
-        if (!isFiniteResult(largest)) throw notFinite(tensor.name)
-        const count = Math.min(TILE_BYTES, elements * 4 - offset) / 4
-        data.set(count === tile.length ? tile : tile.subarray(0, count), done + offset / 4)
+      const [from, to] = [Math.max(begin - done, 0), Math.min(end - done, elements)]
+      if (from < to) {
+        const { kernel, at, pointers, coefficients, tile } = this.#scratch[bank]!
+        for (const [j, { source, coefficient }] of terms.entries()) {
+          pointers[j] = addresses[source]!
+          coefficients[j] = coefficient
+        }
+        const [out, table, weights] = [at + TILE_AT, at + POINTERS_AT, at + COEFFICIENTS_AT]
+        const last = padded(to) * 4
+        for (let offset = blockStart(from) * 4; offset < last; offset += TILE_BYTES) {
+          const bytes = Math.min(TILE_BYTES, last - offset)
+          const largest =
+            name === 'linear'
+              ? kernel.linear(out, table, weights, terms.length, offset, bytes)
+              : kernel.taskArithmetic(out, addresses[base!]!, table, weights, terms.length, offset, bytes)
+          const origin = offset / 4
+          const [first, count] = [Math.max(from - origin, 0), Math.min(to - origin, tile.length)]
+          const part = first === 0 && count === tile.length ? tile : tile.subarray(first, count)
+          if (!isFiniteResult(largest) && !part.every(Number.isFinite)) throw notFinite(tensor.name)
+          data.set(part, done + origin + first)
+        }
       }
       done += elements
     }

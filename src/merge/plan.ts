@@ -1,6 +1,8 @@
-import { ConfigError, nearest, show } from '../errors.ts'
+import { ConfigError, MergeError, nearest, show } from '../errors.ts'
 import { indexLayers, selectGroup } from '../space/layer-groups.ts'
-import type { Recipe } from '../space/recipe.ts'
+import { createPieceLine, positionOf } from '../space/piece-line.ts'
+import type { ParameterMerge, PiecewiseMerge, Recipe } from '../space/recipe.ts'
+import { linear } from './linear.ts'
 import type { MergeMethod, TensorPlan } from './method.ts'
 import { findMethod } from './methods.ts'
 
@@ -12,38 +14,119 @@ export interface MergePlan {
   readonly groupOf: (name: string) => number
 }
 
+/** A stretch of a tensor that one pass computes: elements [begin, end) of its row-major order. */
+export interface Section {
+  readonly begin: number
+  readonly end: number
+  readonly plan: TensorPlan
+}
+
+interface PlannedTensor {
+  readonly name: string
+  readonly elements: number
+}
+
+/**
+ * What to compute for each tensor: sections that follow each other from its first element to its last. A tensor without elements has none.
+ * @param sourceIds ids of the sources in memory; a recipe may use a part of them
+ * @param tensors all that are merged, in any order
+ * @throws {ConfigError | MergeError} as {@link planRecipe}; {MergeError} on pieces that are not on the line of weights, or not in its order
+ */
+export function planTensors(
+  recipe: Recipe,
+  sourceIds: readonly string[],
+  tensors: readonly PlannedTensor[],
+): readonly (readonly Section[])[] {
+  if (recipe.kind === 'piecewise-merge') return planPieces(recipe, sourceIds, tensors)
+  const names = tensors.map(({ name }) => name)
+  const { groups, groupOf } = planRecipe(recipe, sourceIds, names)
+  return tensors.map(({ name, elements }) => {
+    const plan = groups[groupOf(name)]!
+    return elements === 0 ? [] : [{ begin: 0, end: elements, plan }]
+  })
+}
+
+function planPieces(
+  recipe: PiecewiseMerge,
+  sourceIds: readonly string[],
+  tensors: readonly PlannedTensor[],
+): readonly (readonly Section[])[] {
+  const sources = positionsOf(recipe, sourceIds)
+  const line = createPieceLine(tensors)
+  const pieces = recipe.pieces.map(({ from, weights }, k) => {
+    const where = `piece ${k + 1}`
+    const given = Object.fromEntries(Object.entries(weights).map(([id, weight]) => [id, { weight }]))
+    const coefficients = coefficientsPerSource(linear, recipe.sources, given, where)
+    const plan = linear.plan({ base: undefined, sources, coefficients, parameters: recipe.parameters, where })
+    return { start: positionOf(line, from), plan }
+  })
+  if (pieces[0] !== undefined && pieces[0].start !== 0) {
+    throw new MergeError(
+      `The first piece must begin where the weights begin, at element 0 of ${show(line.tensors[0]?.name)}.`,
+    )
+  }
+  const unordered = pieces.findIndex(({ start }, k) => k > 0 && start <= pieces[k - 1]!.start)
+  if (unordered >= 0) {
+    throw new MergeError(`Piece ${unordered + 1} must begin after piece ${unordered}, in the order of the weights.`, {
+      hint: 'The order is: tensors before the layers, layer by layer, tensors after them; by name inside each.',
+    })
+  }
+  const sections = new Map<string, Section[]>()
+  let first = 0
+  for (const { name, start, elements } of line.tensors) {
+    const own: Section[] = []
+    while (first + 1 < pieces.length && pieces[first + 1]!.start <= start) first++
+    for (let k = first; k < pieces.length && pieces[k]!.start < start + elements; k++) {
+      const begin = Math.max(0, pieces[k]!.start - start)
+      const end = Math.min(elements, (pieces[k + 1]?.start ?? line.elements) - start)
+      own.push({ begin, end, plan: pieces[k]!.plan })
+    }
+    sections.set(name, own)
+  }
+  return tensors.map(({ name }) => sections.get(name) ?? [])
+}
+
+function positionsOf({ sources }: Recipe, sourceIds: readonly string[]): number[] {
+  if (sources.length === 0) throw new ConfigError('A recipe needs at least one source.')
+  if (new Set(sources).size < sources.length) {
+    throw new ConfigError(`The recipe names a source twice: ${sources.map(id => show(id)).join(', ')}.`)
+  }
+  return sources.map(id => positionOfSource(id, sourceIds))
+}
+
+function positionOfSource(id: string, sourceIds: readonly string[]): number {
+  const position = sourceIds.indexOf(id)
+  if (position >= 0) return position
+  throw unknown(`The recipe names the source ${show(id)}, which is not among`, id, sourceIds)
+}
+
 /**
  * @param sourceIds ids of the sources in memory; a recipe may use a part of them
  * @param tensorNames the tensors to be merged, all of them: they decide which layers there are
  * @throws {ConfigError} on names and parameters that do not exist
  * @throws {MergeError} on coefficients that cannot be merged with
  */
-export function planRecipe(recipe: Recipe, sourceIds: readonly string[], tensorNames: readonly string[]): MergePlan {
+export function planRecipe(
+  recipe: ParameterMerge,
+  sourceIds: readonly string[],
+  tensorNames: readonly string[],
+): MergePlan {
   const method = findMethod(recipe.method)
-  const positionOf = (id: string): number => {
-    const position = sourceIds.indexOf(id)
-    if (position >= 0) return position
-    throw unknown(`The recipe names the source ${show(id)}, which is not among`, id, sourceIds)
-  }
   if (method.needsBase && recipe.base === undefined) {
     throw new ConfigError(`The method ${method.name} needs a base, the model that all sources were tuned from.`)
   }
-  if (recipe.sources.length === 0) throw new ConfigError('A recipe needs at least one source.')
-  if (new Set(recipe.sources).size < recipe.sources.length) {
-    throw new ConfigError(`The recipe names a source twice: ${recipe.sources.map(id => show(id)).join(', ')}.`)
-  }
-  const base = recipe.base === undefined ? undefined : positionOf(recipe.base)
-  const sources = recipe.sources.map(positionOf)
+  const sources = positionsOf(recipe, sourceIds)
+  const base = recipe.base === undefined ? undefined : positionOfSource(recipe.base, sourceIds)
   const parameters = methodParameters(method, recipe.parameters)
   const groups = recipe.groups.map((group, position) => {
     const where = `group ${position + 1}`
-    const coefficients = groupCoefficients(method, recipe.sources, group.coefficients, where)
+    const coefficients = coefficientsPerSource(method, recipe.sources, group.coefficients, where)
     return method.plan({ base, sources, coefficients, parameters, where })
   })
   return { groups, groupOf: selectGroup(recipe.groups, indexLayers(tensorNames)) }
 }
 
-function methodParameters(method: MergeMethod, given: Recipe['parameters']): Record<string, number | boolean> {
+function methodParameters(method: MergeMethod, given: ParameterMerge['parameters']): Record<string, number | boolean> {
   for (const name of Object.keys(given)) {
     const names = method.parameters.map(parameter => parameter.name)
     if (!names.includes(name)) throw unknown(`${method.name} has no parameter ${show(name)}; it has`, name, names)
@@ -61,10 +144,10 @@ function methodParameters(method: MergeMethod, given: Recipe['parameters']): Rec
   return values
 }
 
-function groupCoefficients(
+function coefficientsPerSource(
   method: MergeMethod,
   sources: readonly string[],
-  given: Recipe['groups'][number]['coefficients'],
+  given: ParameterMerge['groups'][number]['coefficients'],
   where: string,
 ): Record<string, readonly number[]> {
   const names = method.coefficients.map(coefficient => coefficient.name)

@@ -1,6 +1,7 @@
 import { ConfigError, MergeError, show } from '../errors.ts'
 import { indexLayers, selectGroup } from '../space/layer-groups.ts'
-import type { Recipe } from '../space/recipe.ts'
+import { createPieceLine, positionOf } from '../space/piece-line.ts'
+import type { PiecewiseMerge, Recipe } from '../space/recipe.ts'
 
 /** Weights of one model: tensor name → elements. */
 export type PlainWeights = ReadonlyMap<string, ArrayLike<number>>
@@ -16,6 +17,7 @@ export function mergeReference(
   const first = sources.values().next().value
   if (first === undefined) throw new ConfigError('A merge needs at least one source.')
   const names = [...first.keys()]
+  if (recipe.kind === 'piecewise-merge') return pieces(recipe, sources, names)
   const groupOf = selectGroup(recipe.groups, indexLayers(names))
   const merged = new Map<string, Float64Array>()
   for (const name of names) {
@@ -42,6 +44,26 @@ export function mergeReference(
       throw new ConfigError(`There is no reference for the method ${show(recipe.method)}.`)
     }
     merged.set(name, out)
+  }
+  return merged
+}
+
+/** Every element's piece is the last one that begins at it or before it. */
+function pieces(
+  recipe: PiecewiseMerge,
+  sources: ReadonlyMap<string, PlainWeights>,
+  names: readonly string[],
+): ReadonlyMap<string, Float64Array> {
+  const first = sources.get(recipe.sources[0]!)!
+  const line = createPieceLine(names.map(name => ({ name, elements: first.get(name)!.length })))
+  const starts = recipe.pieces.map(({ from }) => positionOf(line, from))
+  const merged = new Map(names.map(name => [name, new Float64Array(first.get(name)!.length)]))
+  for (const { name, start, elements } of line.tensors) {
+    for (let i = 0; i < elements; i++) {
+      const { weights } = recipe.pieces[starts.findLastIndex(begin => begin <= start + i)]!
+      // out = Σ w_j x_j
+      merged.get(name)![i] = recipe.sources.reduce((sum, id) => sum + weights[id]! * sources.get(id)!.get(name)![i]!, 0)
+    }
   }
   return merged
 }

@@ -20,11 +20,11 @@ import type { Recipe } from '../space/recipe.ts'
 import { narrow, widen } from './convert.ts'
 import type { NamedCheckpoint } from './inspect.ts'
 import { allocateSharedMemory, instantiateKernel, isFiniteResult } from './kernel/load.ts'
-import { padded } from './layout.ts'
+import { blockStart, padded } from './layout.ts'
 import { notFinite } from './merge.ts'
 import type { TensorPlan } from './method.ts'
 import type { SourceReference } from './model.ts'
-import { planRecipe } from './plan.ts'
+import { planTensors, type Section } from './plan.ts'
 import { differentOther, type OpenSources, openSources } from './sources.ts'
 
 /** Merged models as files, in memory that does not grow with the model. */
@@ -131,12 +131,9 @@ async function writeFolder(
 
 async function writeWeights(recipe: Recipe, opened: OpenSources, path: string, { dtype }: WriteOptions): Promise<void> {
   const { sources, weights, others } = opened
-  const { groups, groupOf } = planRecipe(
-    recipe,
-    sources.map(({ id }) => id),
-    weights.map(({ name }) => name),
-  )
-  const plans = new Map(weights.map(({ name }) => [name, groups[groupOf(name)]!]))
+  const ids = sources.map(({ id }) => id)
+  const sections = planTensors(recipe, ids, weights)
+  const plans = new Map(weights.map(({ name }, t) => [name, sections[t]!]))
   requireEqualOthers(sources, others)
   const specs: TensorSpec[] = [
     ...weights.map(tensor => ({ name: tensor.name, shape: tensor.shape, dtype: dtype ?? tensor.dtype })),
@@ -160,43 +157,69 @@ async function writeWeights(recipe: Recipe, opened: OpenSources, path: string, {
   }
 }
 
-type ChunkMerge = (name: string, plan: TensorPlan, written: WeightDtype, append: (bytes: Uint8Array) => void) => void
+type ChunkMerge = (
+  name: string,
+  sections: readonly Section[],
+  written: WeightDtype,
+  append: (bytes: Uint8Array) => void,
+) => void
 
-/** Merges tensors chunk by chunk in one small memory: [addresses][coefficients][result][stored bytes][chunk of x_1][of x_2]... */
+/**
+ * Merges tensors chunk by chunk in one small memory: [addresses][coefficients][result][part of it][stored bytes][chunk of x_1][of x_2]...
+ * Kernels work on whole blocks, so a section that does not fill the chunk is computed beside the result and its elements are copied.
+ */
 function createChunkMerge(sources: readonly NamedCheckpoint[]): ChunkMerge {
   const count = sources.length
   const coefficientsAt = padded(count) * 4
   const resultAt = 2 * coefficientsAt
-  const storedAt = resultAt + CHUNK * 4
+  const partAt = resultAt + CHUNK * 4
+  const storedAt = partAt + CHUNK * 4
   const chunkAt = (position: number) => storedAt + CHUNK * 8 + position * CHUNK * 4
   const memory = allocateSharedMemory(chunkAt(count))
   const kernel = instantiateKernel(memory)
   const addresses = new Uint32Array(memory.buffer, 0, count)
   const coefficients = new Float32Array(memory.buffer, coefficientsAt, count)
+  const result = new Float32Array(memory.buffer, resultAt, CHUNK)
+  const part = new Float32Array(memory.buffer, partAt, CHUNK)
 
-  return (name, { kernel: pass, base, terms }, written, append) => {
-    const { dtype, byteLength } = sources[0]!.checkpoint.tensors.get(name)!
-    if (!isWeightDtype(dtype)) return
-    const elements = byteLength / dtypeBytes(dtype)
+  /** Elements [from, to) of the chunk. @returns the bits of the largest magnitude */
+  const compute = ({ kernel: pass, base, terms }: TensorPlan, from: number, to: number, length: number): number => {
     for (const [j, { source, coefficient }] of terms.entries()) {
       addresses[j] = chunkAt(source)
       coefficients[j] = coefficient
     }
-    const needed = new Set([...terms.map(({ source }) => source), ...(base === undefined ? [] : [base])])
+    const whole = from === 0 && to === length
+    const start = blockStart(from)
+    const [out, offset, bytes] = [whole ? resultAt : partAt, start * 4, (padded(to) - start) * 4]
+    const largest =
+      pass === 'linear'
+        ? kernel.linear(out, 0, coefficientsAt, terms.length, offset, bytes)
+        : kernel.taskArithmetic(out, chunkAt(base!), 0, coefficientsAt, terms.length, offset, bytes)
+    if (whole) return largest
+    const own = part.subarray(from - start, to - start)
+    result.set(own, from)
+    return new Uint32Array(Float32Array.of(own.reduce((most, x) => Math.max(most, Math.abs(x)), 0)).buffer)[0]!
+  }
+
+  return (name, sections, written, append) => {
+    const { dtype, byteLength } = sources[0]!.checkpoint.tensors.get(name)!
+    if (!isWeightDtype(dtype)) return
+    const elements = byteLength / dtypeBytes(dtype)
     for (let at = 0; at < elements; at += CHUNK) {
       const length = Math.min(CHUNK, elements - at)
+      const here = sections.filter(({ begin, end }) => begin < at + length && end > at)
+      const needed = new Set(here.flatMap(({ plan: { base, terms } }) => [...terms.map(({ source }) => source), base]))
       const stored = new Uint8Array(memory.buffer, storedAt, length * dtypeBytes(dtype))
       for (const source of needed) {
+        if (source === undefined) continue
         sources[source]!.checkpoint.readRange(name, at * dtypeBytes(dtype), stored)
         widen(kernel, memory, dtype, storedAt, chunkAt(source), length)
       }
-      const end = padded(length) * 4
-      const largest =
-        pass === 'linear'
-          ? kernel.linear(resultAt, 0, coefficientsAt, terms.length, 0, end)
-          : kernel.taskArithmetic(resultAt, chunkAt(base!), 0, coefficientsAt, terms.length, 0, end)
-      if (!isFiniteResult(largest)) throw notFinite(name)
-      requireFits(name, largest, written)
+      for (const { begin, end, plan } of here) {
+        const largest = compute(plan, Math.max(begin - at, 0), Math.min(end - at, length), length)
+        if (!isFiniteResult(largest)) throw notFinite(name)
+        requireFits(name, largest, written)
+      }
       narrow(kernel, memory, written, resultAt, storedAt, length)
       append(new Uint8Array(memory.buffer, storedAt, length * dtypeBytes(written)))
     }

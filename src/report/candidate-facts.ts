@@ -114,6 +114,18 @@ function ancestorsOf(run: RunReader, parents: readonly CandidateId[], scalarizat
 }
 
 export function coefficientTable(recipe: Recipe): CoefficientTable {
+  if (recipe.kind === 'piecewise-merge') {
+    return {
+      method: recipe.method,
+      base: undefined,
+      parameters: recipe.parameters,
+      columns: recipe.sources.map(source => ({ source, parameter: 'weight' })),
+      rows: recipe.pieces.map(({ from: { tensor, element }, weights }) => ({
+        label: `from ${tensor}[${element}]`,
+        values: recipe.sources.map(source => weights[source]),
+      })),
+    }
+  }
   const columns: { source: string; parameter: string }[] = []
   for (const source of new Set([...recipe.sources, ...recipe.groups.flatMap(g => Object.keys(g.coefficients))])) {
     const parameters = new Set(recipe.groups.flatMap(g => Object.keys(g.coefficients[source] ?? {})))

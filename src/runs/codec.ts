@@ -242,7 +242,7 @@ export function encodeRecipe(recipe: Recipe): string {
 
 export function decodeRecipe(value: SqlValue | undefined): Recipe {
   const recipe = recipeSchema.parse(JSON.parse(text(value)))
-  return { ...recipe, base: recipe.base }
+  return recipe.kind === 'parameter-merge' ? { ...recipe, base: recipe.base } : { ...recipe, base: undefined }
 }
 
 export function decodeSplit(value: SqlValue | undefined): Split {

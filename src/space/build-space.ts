@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { Gene, Genome } from '../candidate.ts'
-import { GenomeError, show } from '../errors.ts'
+import type { Genome } from '../candidate.ts'
+import { checkGenome } from './check-genome.ts'
 import { encodeRecipe } from './encode.ts'
 import { type GenomeConfig, genomeProblems } from './genome-config.ts'
 import { keyError, layOut, type SpaceLayout } from './layout.ts'
+import { createPieceSpace, type PieceFacts } from './piece-space.ts'
 import { canonicalJson, type Recipe } from './recipe.ts'
 import type { SearchSpace } from './search-space.ts'
 import { searchableMethod } from './searchable-methods.ts'
@@ -16,6 +17,7 @@ import { searchableMethod } from './searchable-methods.ts'
  *
  * @param tensorNames names of all tensors that are merged (those of the base, or of any source).
  * @param sourceIds ids of the merged models, in order, without the base.
+ * @param pieceFacts needed where the section says `pieces`: see `createPieceSpace`.
  * @throws {ConfigError} naming the key, where the section does not fit the tensors.
  */
 export function createSearchSpace(
@@ -23,9 +25,12 @@ export function createSearchSpace(
   tensorNames: readonly string[],
   sourceIds: readonly string[],
   baseId: string | undefined,
+  pieceFacts?: PieceFacts,
 ): SearchSpace {
   const problem = genomeProblems(config, sourceIds, baseId)[0]
   if (problem) throw keyError(problem.path, problem.message)
+  const { pieces } = config
+  if (pieces !== undefined) return createPieceSpace({ ...config, pieces }, tensorNames, sourceIds, pieceFacts)
   const layout = layOut(config, tensorNames, sourceIds, baseId)
   const initial = Float64Array.from(layout.genes, gene => gene.initial)
   const { index, ...described } = layout
@@ -43,9 +48,25 @@ export function createSearchSpace(
     id,
     genes: layout.genes,
     initial,
+    anchors: layout.sources.map(source => sourceAlone(layout, source)),
     decode: genome => decodeGenome(layout, genome),
     encode: recipe => encodeRecipe(layout, recipe),
   }
+}
+
+/** A weight of 1 for one source and 0 for the others, as near as the bounds allow. */
+function sourceAlone(layout: SpaceLayout, source: string): Genome {
+  const genome = Float64Array.from(layout.genes, gene => gene.initial)
+  const hold = (name: string, value: number): void => {
+    const i = layout.position.get(name)!
+    const gene = layout.genes[i]!
+    if (gene.kind === 'real') genome[i] = Math.min(gene.high, Math.max(gene.low, value))
+  }
+  const weights = layout.groups.flatMap(group => [...group.weights])
+  for (const [id, { terms }] of weights) if (id !== source) for (const { gene } of terms) hold(gene, 0)
+  for (const [id, { terms }] of weights) if (id === source) for (const { gene } of terms) hold(gene, 1)
+  if (layout.lambda === 'gene') hold('lambda', 1)
+  return genome
 }
 
 function decodeGenome(layout: SpaceLayout, genome: Genome): Recipe {
@@ -70,21 +91,4 @@ function decodeGenome(layout: SpaceLayout, genome: Genome): Recipe {
       ),
     })),
   }
-}
-
-/** @throws {GenomeError} on a wrong shape, a value that is not finite, out of bounds, or a fraction where whole numbers are needed. */
-function checkGenome(genes: readonly Gene[], genome: Genome): void {
-  if (genome.length !== genes.length) {
-    throw new GenomeError(`Expected a genome of shape (${genes.length},), got (${genome.length},).`)
-  }
-  genes.forEach((gene, i) => {
-    const value = genome[i]!
-    const [low, high] = gene.kind === 'categorical' ? [0, gene.choices.length - 1] : [gene.low, gene.high]
-    if (!(value >= low && value <= high)) {
-      throw new GenomeError(`Expected gene ${show(gene.name)} to lie in [${low}, ${high}], got ${value}.`)
-    }
-    if (gene.kind !== 'real' && !Number.isInteger(value)) {
-      throw new GenomeError(`Expected gene ${show(gene.name)} to be a whole number, got ${value}.`)
-    }
-  })
 }

@@ -3,7 +3,7 @@ import type { Genome } from '../candidate.ts'
 import { GenomeError, MergeError, show } from '../errors.ts'
 import { selectGroup } from './layer-groups.ts'
 import type { SpaceLayout } from './layout.ts'
-import { canonicalJson, type Recipe } from './recipe.ts'
+import { canonicalJson, type ParameterMerge, type Recipe } from './recipe.ts'
 import { searchableMethod } from './searchable-methods.ts'
 
 /** How far, relative to a gene's range, a coefficient may lie outside it: rounding of values that went through decimal text. */
@@ -22,6 +22,11 @@ interface Equation {
  * @throws {GenomeError} if the recipe is of other models, or has a coefficient that no genome of the space reaches.
  */
 export function encodeRecipe(layout: SpaceLayout, recipe: Recipe): Genome {
+  if (recipe.kind !== 'parameter-merge') {
+    throw new GenomeError('Expected a recipe whose weights belong to whole tensors, got one of pieces.', {
+      hint: 'A recipe of pieces can start a search whose genome section says "pieces".',
+    })
+  }
   const genome = Float64Array.from(layout.genes, gene => gene.initial)
   encodeGlobals(layout, recipe, genome)
 
@@ -79,7 +84,7 @@ function selectOrRefuse(select: (name: string) => number, name: string): number 
 }
 
 /** Method, base, sources and parameters: must be the space's, or the value of a global gene. */
-function encodeGlobals(layout: SpaceLayout, recipe: Recipe, genome: Genome): void {
+function encodeGlobals(layout: SpaceLayout, recipe: ParameterMerge, genome: Genome): void {
   const differ = (what: string, required: unknown, found: unknown): never => {
     throw new GenomeError(`Expected a recipe with ${what} ${show(required)}, got ${show(found)}.`, {
       hint: 'A recipe can only start a search over the same models with the same method.',

@@ -2,9 +2,9 @@ import { z } from 'zod'
 
 /**
  * A recipe says how to build one merged model. Plain data: safe to record, diff, hash and send to a worker; it names sources
- * and never carries weights. A tagged union from the start: data-flow recipes (paths over layers) will be its second kind.
+ * and never carries weights. A tagged union: data-flow recipes (paths over layers) will be another kind.
  */
-export type Recipe = ParameterMerge
+export type Recipe = ParameterMerge | PiecewiseMerge
 
 /** A merge in parameter space: each tensor of the result is one operator applied to the same tensor of the sources. */
 export interface ParameterMerge {
@@ -30,12 +30,34 @@ export interface RecipeGroup {
   readonly coefficients: Readonly<Record<string, Readonly<Record<string, number>>>>
 }
 
+/**
+ * A model made of stretches of others: all weights of a model lie on one line (see `createPieceLine`), which is cut into pieces, inside tensors
+ * too; each piece is a weighted sum of the sources with weights of its own, not divided by their sum.
+ */
+export interface PiecewiseMerge {
+  readonly kind: 'piecewise-merge'
+  readonly method: 'linear'
+  readonly base: undefined
+  /** Ids of the merged models, in order. */
+  readonly sources: readonly string[]
+  readonly parameters: { readonly normalize: false }
+  /** In the order of the line; the first begins where the line begins, each ends where the next begins. */
+  readonly pieces: readonly RecipePiece[]
+}
+
+export interface RecipePiece {
+  /** Its first element: position in the row-major order of a tensor. */
+  readonly from: { readonly tensor: string; readonly element: number }
+  /** Source id → weight. Every source has one. */
+  readonly weights: Readonly<Record<string, number>>
+}
+
 const coefficient = z.number().describe('A finite number.')
 const sourceId = z
   .string()
   .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, 'A source id has letters, digits, ".", "_" and "-" only.')
 
-export const recipeSchema: z.ZodType<Recipe> = z.strictObject({
+const parameterMerge = z.strictObject({
   kind: z.literal('parameter-merge'),
   method: z.string(),
   base: sourceId.optional(),
@@ -50,7 +72,28 @@ export const recipeSchema: z.ZodType<Recipe> = z.strictObject({
       }),
     )
     .min(1),
-}) as unknown as z.ZodType<Recipe>
+})
+
+const piecewiseMerge = z.strictObject({
+  kind: z.literal('piecewise-merge'),
+  method: z.literal('linear'),
+  base: z.undefined().optional(),
+  sources: z.array(sourceId).min(1),
+  parameters: z.strictObject({ normalize: z.literal(false) }),
+  pieces: z
+    .array(
+      z.strictObject({
+        from: z.strictObject({ tensor: z.string(), element: z.int().min(0) }),
+        weights: z.record(sourceId, coefficient),
+      }),
+    )
+    .min(1),
+})
+
+export const recipeSchema: z.ZodType<Recipe> = z.discriminatedUnion('kind', [
+  parameterMerge,
+  piecewiseMerge,
+]) as unknown as z.ZodType<Recipe>
 
 /**
  * Canonical JSON: keys sorted by code unit, shortest round-trip numbers, -0 written as 0, `undefined` members left out.

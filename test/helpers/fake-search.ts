@@ -5,6 +5,7 @@ import { createRng, type Rng, type RngState, restoreRng } from '../../src/rng.ts
 import type { RunManifest, RunReader } from '../../src/runs/run-store.ts'
 import type { SearchSpace } from '../../src/space/search-space.ts'
 import type { Proposal, Snapshot, Strategy, ToldTrial } from '../../src/strategies/strategy.ts'
+import { parameterMerge } from './parameter-merge.ts'
 import { failed, manifest, scored, TWO_OBJECTIVES } from './trials.ts'
 
 /** Two sources, one weight each in -1..1, one group. */
@@ -21,7 +22,7 @@ export const FAKE_SPACE: SearchSpace = {
     groups: [{ layers: 'all', coefficients: { a: { weight: genome[0]! }, b: { weight: genome[1]! } } }],
   }),
   encode: recipe => {
-    const { a, b } = recipe.groups[0]!.coefficients
+    const { a, b } = parameterMerge(recipe).groups[0]!.coefficients
     return Float64Array.of(a!.weight!, b!.weight!)
   },
 }
@@ -33,7 +34,7 @@ export const FAKE_MANIFEST: RunManifest = manifest({ geneNames: ['a', 'b'] })
  * score per example is what the accuracy is the mean of.
  */
 export function fakeScore({ recipe, split }: EvaluationJob): Evaluation {
-  const { a, b } = recipe.groups[0]!.coefficients
+  const { a, b } = parameterMerge(recipe).groups[0]!.coefficients
   const [x, y] = [a?.weight ?? 0, b?.weight ?? 0]
   if (x < -0.5 && y < -0.5) return failed('threw', 'the corner is out of bounds')
   const shift = { search: 0, select: 0.05, holdout: 0.1 }[split]

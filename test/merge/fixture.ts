@@ -6,7 +6,7 @@ import { AmalgamError } from '../../src/errors.ts'
 import { dtypeBytes, encodeFloat32, type WeightDtype } from '../../src/formats/dtype.ts'
 import { type TensorData, writeSafetensors } from '../../src/formats/write-file.ts'
 import type { MergedModel, SourceReference } from '../../src/merge/model.ts'
-import type { Recipe, RecipeGroup } from '../../src/space/recipe.ts'
+import type { ParameterMerge, RecipeGroup } from '../../src/space/recipe.ts'
 
 /**
  * Portable test numbers, exact in float32: a Lehmer generator, multiplier 16807 modulo 2^31 - 1, sixteen steps to warm up, then each state
@@ -63,7 +63,10 @@ export function group(weights: Readonly<Record<string, number>>, rest: Partial<R
   return { layers: 'all', coefficients, ...rest }
 }
 
-export function linearRecipe(weights: Readonly<Record<string, number>>, parameters: Recipe['parameters'] = {}): Recipe {
+export function linearRecipe(
+  weights: Readonly<Record<string, number>>,
+  parameters: ParameterMerge['parameters'] = {},
+): ParameterMerge {
   return {
     kind: 'parameter-merge',
     method: 'linear',
@@ -77,8 +80,8 @@ export function linearRecipe(weights: Readonly<Record<string, number>>, paramete
 export function taskArithmeticRecipe(
   base: string,
   weights: Readonly<Record<string, number>>,
-  parameters: Recipe['parameters'] = {},
-): Recipe {
+  parameters: ParameterMerge['parameters'] = {},
+): ParameterMerge {
   return { ...linearRecipe(weights, parameters), method: 'task_arithmetic', base }
 }
 

@@ -8,7 +8,7 @@ import { SCRATCH_BYTES, TILE_BYTES } from '../../src/merge/layout.ts'
 import { createMerger } from '../../src/merge/merge.ts'
 import { mergeReference } from '../../src/merge/reference.ts'
 import { loadSharedSources, type SharedSources } from '../../src/merge/sources.ts'
-import type { Recipe } from '../../src/space/recipe.ts'
+import type { ParameterMerge } from '../../src/space/recipe.ts'
 import {
   bits,
   copyOf,
@@ -54,7 +54,7 @@ const NUMBERS = new Map(IDS.map((id, i) => [id, new Map(Object.entries(numbersOf
 
 const weight = fc.oneof(fc.constant(0), fc.double({ min: -2, max: 2, noNaN: true }))
 const weights = fc.record({ a: weight, b: weight, c: weight })
-const recipes: fc.Arbitrary<Recipe> = fc
+const recipes: fc.Arbitrary<ParameterMerge> = fc
   .record({
     method: fc.constantFrom('linear', 'task_arithmetic'),
     parameters: fc.record({ normalize: fc.boolean() }),
@@ -160,7 +160,7 @@ describe('a merged model', () => {
 describe('a merger', () => {
   it('computes again only what a recipe changes', () => {
     const merger = createMerger(load(MODELS), 0)
-    const recipe = (early: number): Recipe => ({
+    const recipe = (early: number): ParameterMerge => ({
       ...linearRecipe({ a: 1, b: 1, c: 1 }),
       groups: [group({ a: early, b: 1, c: 1 }, { layers: [0, 1] }), group({ a: 1, b: 1, c: 1 })],
     })
@@ -190,7 +190,7 @@ describe('a merger', () => {
     const merger = createMerger(load(MODELS), 0)
     const all = linearRecipe({ a: 1, b: 0, c: 0 })
     const before = copyOf(merger.merge(all))
-    const holed = { ...all, groups: [group({ a: 0, b: 1, c: 0 }, { layers: 'pre' })] } satisfies Recipe
+    const holed = { ...all, groups: [group({ a: 0, b: 1, c: 0 }, { layers: 'pre' })] } satisfies ParameterMerge
     expect(failure(() => merger.merge(holed))).toBeInstanceOf(MergeError)
     expect(copyOf(merger.merge(all))).toEqual(before)
   })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ConfigError, MergeError } from '../../src/errors.ts'
 import { findMethod, METHODS } from '../../src/merge/methods.ts'
 import { planRecipe } from '../../src/merge/plan.ts'
-import type { Recipe } from '../../src/space/recipe.ts'
+import type { ParameterMerge } from '../../src/space/recipe.ts'
 import { failure, group, linearRecipe, taskArithmeticRecipe } from './fixture.ts'
 
 const IDS = ['base', 'a', 'b']
@@ -15,8 +15,8 @@ const NAMES = [
   'norm.weight',
 ]
 
-const planOf = (recipe: Recipe) => planRecipe(recipe, IDS, NAMES).groups[0]!
-const complaint = (recipe: Recipe) => {
+const planOf = (recipe: ParameterMerge) => planRecipe(recipe, IDS, NAMES).groups[0]!
+const complaint = (recipe: ParameterMerge) => {
   const error = failure(() => planRecipe(recipe, IDS, NAMES))
   return [error.constructor, error.message, error.hint]
 }
@@ -73,7 +73,7 @@ describe('task arithmetic', () => {
   })
 
   it('divides by the sum only when told to, and never by almost nothing', () => {
-    const coefficients = (weights: Record<string, number>, parameters: Recipe['parameters']) =>
+    const coefficients = (weights: Record<string, number>, parameters: ParameterMerge['parameters']) =>
       planOf(taskArithmeticRecipe('base', weights, parameters)).terms.map(t => t.coefficient)
     expect(coefficients({ a: 1, b: 3 }, {})).toEqual([1, 3])
     expect(coefficients({ a: 1, b: 3 }, { normalize: true })).toEqual([0.25, 0.75])
@@ -123,7 +123,7 @@ describe('a recipe', () => {
     expect(error.message).toContain('"norm.weight"')
   })
 
-  it.each<[string, Recipe, string, string | undefined]>([
+  it.each<[string, ParameterMerge, string, string | undefined]>([
     [
       'an unknown method',
       { ...recipe, method: 'linaer' },

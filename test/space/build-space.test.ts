@@ -5,6 +5,7 @@ import { createSearchSpace } from '../../src/space/build-space.ts'
 import { type GenomeConfig, genomeSchema } from '../../src/space/genome-config.ts'
 import { indexLayers, selectGroup } from '../../src/space/layer-groups.ts'
 import { canonicalJson, recipeSchema } from '../../src/space/recipe.ts'
+import { ofGroups } from '../helpers/parameter-merge.ts'
 
 const digits = [0, 1, 2, 3, 4].flatMap(l => [`layers.${l}.weight`, `layers.${l}.bias`])
 const llama = [
@@ -20,7 +21,7 @@ const llama = [
 const genome = (config: Record<string, unknown> = {}): GenomeConfig =>
   genomeSchema.parse({ merge_method: 'task_arithmetic', ...config })
 const space = (config: Record<string, unknown> = {}, names: readonly string[] = digits, sources = ['low', 'high']) =>
-  createSearchSpace(genome(config), names, sources, 'base')
+  ofGroups(createSearchSpace(genome(config), names, sources, 'base'))
 const geneNames = (...args: Parameters<typeof space>) => space(...args).genes.map(gene => gene.name)
 const errorOf = (make: () => unknown): string => {
   try {
@@ -326,10 +327,10 @@ describe('groups', () => {
   })
 
   it('needs a base for task vectors, models to merge, and two of them for an average', () => {
-    expect(errorOf(() => createSearchSpace(genome(), digits, ['low'], undefined))).toBe(
+    expect(errorOf(() => ofGroups(createSearchSpace(genome(), digits, ['low'], undefined)))).toBe(
       'genome.merge_method: task_arithmetic needs "base_model", the common ancestor',
     )
-    expect(errorOf(() => createSearchSpace(genome(), digits, [], 'base'))).toBe(
+    expect(errorOf(() => ofGroups(createSearchSpace(genome(), digits, [], 'base')))).toBe(
       'genome.models: there is no model to merge besides the base',
     )
     expect(errorOf(() => space({ merge_method: 'linear' }, digits, ['low']))).toBe(

@@ -3,10 +3,13 @@ import { GenomeError } from '../../src/errors.ts'
 import { createSearchSpace } from '../../src/space/build-space.ts'
 import { genomeSchema } from '../../src/space/genome-config.ts'
 import type { Recipe } from '../../src/space/recipe.ts'
+import { ofGroups } from '../helpers/parameter-merge.ts'
 
 const names = [0, 1, 2, 3, 4].map(l => `layers.${l}.weight`)
 const space = (config: Record<string, unknown>) =>
-  createSearchSpace(genomeSchema.parse({ merge_method: 'task_arithmetic', ...config }), names, ['a', 'b'], 'base')
+  ofGroups(
+    createSearchSpace(genomeSchema.parse({ merge_method: 'task_arithmetic', ...config }), names, ['a', 'b'], 'base'),
+  )
 const recipe = (groups: Recipe['groups'], rest: Partial<Recipe> = {}): Recipe => ({
   kind: 'parameter-merge',
   method: 'task_arithmetic',
@@ -55,7 +58,7 @@ it('gives shared genes the mean', () => {
 it('solves thousands of genes that do not touch each other one by one', () => {
   const many = Array.from({ length: 3000 }, (_, l) => `layers.${l}.weight`)
   const config = genomeSchema.parse({ merge_method: 'task_arithmetic', layer_granularity: 1 })
-  const s = createSearchSpace(config, many, ['a', 'b'], 'base')
+  const s = ofGroups(createSearchSpace(config, many, ['a', 'b'], 'base'))
   expect(s.genes).toHaveLength(6000)
   expect(s.encode(uniform(0.1))).toEqual(new Float64Array(6000).fill(0.1))
 })

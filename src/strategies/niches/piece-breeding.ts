@@ -1,7 +1,7 @@
 import type { Domain, Genome, PieceGeometry } from '../../candidate.ts'
 import type { Rng } from '../../rng.ts'
+import { combine, innerProduct, type Piecewise, readPieces, writePieces } from '../../space/piecewise.ts'
 import { type Breeding, type Crossover, crossoverFactors } from './genome-breeding.ts'
-import { combine, innerProduct, type Piecewise, readPieces, writePieces } from './piecewise.ts'
 import { angle } from './slerp.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { Domain, Genome, PieceGeometry } from '../../candidate.ts'
+import type { Domain, Genome, PieceGeometry } from '../candidate.ts'
 
 /** A piecewise combination of sources, canonical: no piece is empty, no two neighbours have equal weights. */
 export interface Piecewise {
@@ -102,7 +102,7 @@ export function fuse({ ends, weights }: Piecewise, limit: number): Piecewise {
   return { ends: left.map(({ end }) => end), weights: left.map(({ w }) => w) }
 }
 
-function canonical(ends: readonly number[], weights: readonly (readonly number[])[]): Piecewise {
+export function canonical(ends: readonly number[], weights: readonly (readonly number[])[]): Piecewise {
   const kept: { end: number; w: readonly number[] }[] = []
   for (const [k, end] of ends.entries()) {
     const last = kept[kept.length - 1]
