@@ -87,6 +87,36 @@ describe('hypervolume', () => {
     expect(volume).toBeGreaterThan(limit - 0.02)
   })
 
+  it('has the closed form of a front sampled along its boundary, to rounding', () => {
+    // n points on a curve y = f(x) at x_i: the dominated area is Σ (x_{i+1} - x_i) (r - f(x_i)), here for ZDT1's and ZDT2's fronts.
+    for (const f of [(x: number) => 1 - Math.sqrt(x), (x: number) => 1 - x * x]) {
+      const xs = Array.from({ length: 1001 }, (_, i) => i / 1000)
+      const expected = xs.reduce((sum, x, i) => sum + ((xs[i + 1] ?? 1.1) - x) * (1.1 - f(x)), 0)
+      const volume = hypervolume(
+        xs.map(x => [x, f(x)]),
+        [1.1, 1.1],
+      )
+      expect(Math.abs(volume / expected - 1)).toBeLessThan(1e-12)
+    }
+    // The plane x + y + z = 1 on a lattice with n divisions, reference (1, 1, 1): what is left is a staircase below the simplex.
+    const n = 40
+    const points = []
+    for (let i = 0; i <= n; i++) for (let j = 0; i + j <= n; j++) points.push([i / n, j / n, (n - i - j) / n])
+    const expected = 1 - ((n + 1) * (n + 2) * n) / 6 / n ** 3
+    expect(Math.abs(hypervolume(points, [1, 1, 1]) / expected - 1)).toBeLessThan(1e-12)
+  })
+
+  it('equals inclusion and exclusion on random sets of four to six objectives', () => {
+    const rng = createRng(17)
+    for (let round = 0; round < 200; round++) {
+      const m = 4 + (round % 3)
+      const points = Array.from({ length: 7 }, () => Array.from({ length: m }, () => rng.uniform()))
+      const reference = new Array<number>(m).fill(1)
+      const expected = byInclusionExclusion(points, reference)
+      expect(Math.abs(hypervolume(points, reference) / expected - 1)).toBeLessThan(1e-11)
+    }
+  })
+
   it('agrees between the sweep and the general algorithm on real-valued points', () => {
     const rng = createRng(3)
     for (let round = 0; round < 20; round++) {
