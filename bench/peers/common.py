@@ -21,7 +21,7 @@ def version(package):
 
 
 def key(line):
-    return (line["problem"], line["d"], line.get("m"), line["instance"], line["seed"], line.get("budget"))
+    return (line["problem"], line["d"], line.get("m"), line["instance"], line["seed"], line.get("budget"), line.get("tells"))
 
 
 class Lines:

@@ -7,7 +7,7 @@ Protocol: every run starts at a point uniform in [-4, 4]^d with sigma0 = 2,
 the first one at uniforms(d, 2000 + 100 * instance + function), the same for every solver. Budget 1e4 d evaluations over all restarts. `hits` holds, for
 each of 51 targets 10^2, 10^1.8, ..., 10^-8, the first evaluation at or below it, null if never; a run ends at the last target.
 
-  python bench/peers/run_bbob.py [pycma|pycma-bounds] [--dimensions 5,10,20] [--instances 1:16]
+  python bench/peers/run_bbob.py [pycma|pycma-bounds] [--dimensions 5,10,20] [--instances 1:16] [--problems f1,...]
 """
 
 import argparse
@@ -73,12 +73,14 @@ def main():
     parser.add_argument("solver", nargs="?", choices=BOUNDS, default="pycma")
     parser.add_argument("--dimensions", default="5,10,20")
     parser.add_argument("--instances", type=seeds, default=range(1, 16))
+    parser.add_argument("--problems", default=",".join(f"f{f}" for f in range(1, 25)))
     arguments = parser.parse_args()
     bounds = BOUNDS[arguments.solver]
     lines = Lines("bbob", arguments.solver)
     for instance in arguments.instances:
         for d in map(int, arguments.dimensions.split(",")):
-            for f in range(1, 25):
+            for problem in arguments.problems.split(","):
+                f = int(problem[1:])
                 budget = 10_000 * d
                 seed = 100 * instance + f
                 x0 = 8 * uniforms(d, 2000 + seed) - 4
@@ -86,7 +88,7 @@ def main():
                     "solver": arguments.solver,
                     "version": version("cma"),
                     "settings": f"fmin2, bipop, sigma0 2, {'no' if bounds is None else bounds} bounds",
-                    "problem": f"f{f}",
+                    "problem": problem,
                     "d": d,
                     "instance": instance,
                     "seed": seed,

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 export const RESULTS = fileURLToPath(new URL('../../results/search/', import.meta.url))
 
-const keyOf = ({ problem, d, m, instance, seed, budget }) => [problem, d, m, instance, seed, budget].join(' ')
+const keyOf = run => ['problem', 'd', 'm', 'instance', 'seed', 'budget', 'tells'].map(name => run[name]).join(' ')
 
 function parse(path) {
   return readFileSync(path, 'utf8')

@@ -40,7 +40,18 @@ export function runStrategy({
   return { evaluations: budget, stop: 'budget' }
 }
 
-export function createStrategy({ kind, options = {}, low, high, initial, reference = [1], seed, budget, slots = 1 }) {
+export function createStrategy({
+  kind,
+  options = {},
+  low,
+  high,
+  initial,
+  reference = [1],
+  seed,
+  budget,
+  slots = 1,
+  prior = [],
+}) {
   const definition = strategyDefinition(kind)
   const genes = Array.from(low, (_, i) => ({
     kind: 'real',
@@ -62,6 +73,7 @@ export function createStrategy({ kind, options = {}, low, high, initial, referen
     rng: createRng(seed),
     budget,
     slots,
+    ...(prior.length > 0 && { prior }),
   }
   return definition.create(context, definition.options.parse(options))
 }

@@ -30,7 +30,7 @@ export function writePlot(name, panels, columns = Math.min(3, panels.length)) {
     ...names.map((series, i) => {
       const x = 16 + (i % (columns * 2)) * (PANEL.width / 2)
       const y = rows * PANEL.height + 14 + Math.floor(i / (columns * 2)) * 18
-      return `<path d="M${x} ${y - 4}h24" ${style.get(series)}/><text x="${x + 30}" y="${y}">${escape(series)}</text>`
+      return `<path d="M${x} ${y - 4}h24" ${style.get(series)}/><text x="${x + 30}" y="${y}">${escaped(series)}</text>`
     }),
   ]
   mkdirSync(`${RESULTS}plots`, { recursive: true })
@@ -47,7 +47,7 @@ ${body.join('\n')}
 const styleOf = i =>
   `fill="none" stroke="${COLOURS[i % COLOURS.length]}" stroke-width="1.6" stroke-dasharray="${DASHES[Math.floor(i / COLOURS.length) % DASHES.length]}"`
 
-const escape = text => text.replace(/[&<>"]/g, c => `&#${c.charCodeAt(0)};`)
+const escaped = text => text.replace(/[&<>"]/g, c => `&#${c.charCodeAt(0)};`)
 
 function draw(panel, style) {
   const points = panel.series.flatMap(series => series.points)
@@ -66,7 +66,7 @@ function draw(panel, style) {
   const [left, right, top, bottom] = [PANEL.left, PANEL.width - PANEL.right, PANEL.top, PANEL.height - PANEL.bottom]
   const middle = (left + right) / 2
   return [
-    `<text x="${middle}" y="15" text-anchor="middle" font-weight="600">${escape(panel.title)}</text>`,
+    `<text x="${middle}" y="15" text-anchor="middle" font-weight="600">${escaped(panel.title)}</text>`,
     ...xs.ticks.map(
       ({ at, label }) =>
         `<path d="M${at} ${top}V${bottom}" stroke="#e4e4e4"/><text x="${at}" y="${bottom + 13}" text-anchor="middle">${label}</text>`,
@@ -76,8 +76,8 @@ function draw(panel, style) {
         `<path d="M${left} ${at}H${right}" stroke="#e4e4e4"/><text x="${left - 5}" y="${at + 4}" text-anchor="end">${label}</text>`,
     ),
     `<path d="M${left} ${top}V${bottom}H${right}" fill="none" stroke="#888"/>`,
-    `<text x="${middle}" y="${bottom + 28}" text-anchor="middle">${escape(panel.x)}</text>`,
-    `<text transform="translate(12 ${(top + bottom) / 2}) rotate(-90)" text-anchor="middle">${escape(panel.y)}</text>`,
+    `<text x="${middle}" y="${bottom + 28}" text-anchor="middle">${escaped(panel.x)}</text>`,
+    `<text transform="translate(12 ${(top + bottom) / 2}) rotate(-90)" text-anchor="middle">${escaped(panel.y)}</text>`,
     ...panel.series.map(({ name, points: path }) => {
       const shown = path.filter(([x, y]) => Number.isFinite(xs.place(x)) && Number.isFinite(ys.place(y)))
       return `<path d="${shown.map(([x, y], i) => `${i === 0 ? 'M' : 'L'}${xs.place(x).toFixed(1)} ${ys.place(y).toFixed(1)}`).join('')}" ${style.get(name)}/>`
