@@ -12,9 +12,10 @@ import { createWorkerHostExecutor } from './executors/host/worker-host.ts'
 import { finalize } from './finalize.ts'
 import { digestFiles, inspectSources, type SourceInspection } from './merge/sources.ts'
 import type { Objective } from './objective.ts'
+import { recordOf } from './record-space.ts'
 import { replay } from './resume.ts'
 import { createRng } from './rng.ts'
-import { type RecordedConfig, recordConfig, scalarizationOf, spaceOf, viewRun } from './run-config.ts'
+import { recordConfig, scalarizationOf, spaceOf, viewRun } from './run-config.ts'
 import { createRun, openRun } from './runs/run-folder.ts'
 import type { Run, RunManifest } from './runs/run-store.ts'
 import { FORMAT } from './runs/schema.ts'
@@ -63,7 +64,7 @@ export interface Outcome {
 export async function startRun(config: ResolvedConfig, folder: string, options: LaunchOptions): Promise<Outcome> {
   const { objectives, positions, inputs } = await evaluatorFacts(config)
   const inspection = inspectSources(config.sources)
-  const recorded: RecordedConfig = { resolved: config, tensors: inspection.weights.map(tensor => tensor.name) }
+  const recorded = recordOf(config, inspection, { weights: true })
   const space = spaceOf(recorded)
   const digests = { ...(await sourceDigests(inspection)), ...inputs }
   const facts = gatherStart(config, { space, objectives, digests })

@@ -2,9 +2,11 @@ import { z } from 'zod'
 import type { Genome, JsonValue } from './candidate.ts'
 import { parseResolvedConfig, type ResolvedConfig, resolvedConfigJson } from './config/resolved.ts'
 import { RunStoreError } from './errors.ts'
+import { decodeFloat32, encodeFloat32 } from './numerics/float-codec.ts'
 import type { RunManifest, RunReader } from './runs/run-store.ts'
 import type { Scalarization } from './scalarization.ts'
 import { createSearchSpace } from './space/build-space.ts'
+import type { PieceFacts } from './space/piece-space.ts'
 import type { Recipe } from './space/recipe.ts'
 import { formatRecipeFile, type RecipeFile } from './space/recipe-file.ts'
 import type { SearchSpace } from './space/search-space.ts'
@@ -13,15 +15,25 @@ import type { SearchSpace } from './space/search-space.ts'
  * What a run's manifest holds as its config: the resolved config, and the tensor names its space was built on, so that genomes
  * can be decoded by anyone who has the run folder, models or not.
  */
-const recordedSchema = z.strictObject({ resolved: z.unknown(), tensors: z.array(z.string()) })
+const recordedSchema = z.strictObject({
+  resolved: z.unknown(),
+  tensors: z.array(z.string()),
+  pieces: z.strictObject({ elements: z.array(z.int().min(0)), products: z.string() }).optional(),
+})
 
 export interface RecordedConfig {
   readonly resolved: ResolvedConfig
   readonly tensors: readonly string[]
+  /** Where candidates are made of pieces of the models. */
+  readonly pieces?: PieceFacts
 }
 
-export function recordConfig({ resolved, tensors }: RecordedConfig): JsonValue {
-  return { resolved: resolvedConfigJson(resolved), tensors }
+export function recordConfig({ resolved, tensors, pieces }: RecordedConfig): JsonValue {
+  return {
+    resolved: resolvedConfigJson(resolved),
+    tensors,
+    ...(pieces && { pieces: { elements: pieces.elements, products: encodeFloat32(pieces.products) } }),
+  }
 }
 
 /** A run for reading, with the search space its genomes belong to. */
@@ -41,7 +53,12 @@ export function viewRun(run: RunReader): RunView {
       hint: 'It was written by another version, or changed by hand.',
     })
   }
-  const config = { resolved: parseResolvedConfig(recorded.data.resolved), tensors: recorded.data.tensors }
+  const { tensors, pieces } = recorded.data
+  const config = {
+    resolved: parseResolvedConfig(recorded.data.resolved),
+    tensors,
+    ...(pieces && { pieces: { elements: pieces.elements, products: decodeFloat32(pieces.products) } }),
+  }
   const space = spaceOf(config)
   return {
     run,
@@ -51,8 +68,8 @@ export function viewRun(run: RunReader): RunView {
   }
 }
 
-export function spaceOf({ resolved, tensors }: RecordedConfig): SearchSpace {
-  return createSearchSpace(resolved.genome, tensors, resolved.models, resolved.base)
+export function spaceOf({ resolved, tensors, pieces }: RecordedConfig): SearchSpace {
+  return createSearchSpace(resolved.genome, tensors, resolved.models, resolved.base, pieces)
 }
 
 /** The strategy's scalarisation where it has one; winners are named by the same number. */

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { GenomeError } from '../../src/errors.ts'
 import { createSearchSpace } from '../../src/space/build-space.ts'
 import { genomeSchema } from '../../src/space/genome-config.ts'
-import type { Recipe } from '../../src/space/recipe.ts'
+import type { ParameterMerge } from '../../src/space/recipe.ts'
 import { ofGroups } from '../helpers/parameter-merge.ts'
 
 const names = [0, 1, 2, 3, 4].map(l => `layers.${l}.weight`)
@@ -10,7 +10,7 @@ const space = (config: Record<string, unknown>) =>
   ofGroups(
     createSearchSpace(genomeSchema.parse({ merge_method: 'task_arithmetic', ...config }), names, ['a', 'b'], 'base'),
   )
-const recipe = (groups: Recipe['groups'], rest: Partial<Recipe> = {}): Recipe => ({
+const recipe = (groups: ParameterMerge['groups'], rest: Partial<ParameterMerge> = {}): ParameterMerge => ({
   kind: 'parameter-merge',
   method: 'task_arithmetic',
   base: 'base',
@@ -19,7 +19,7 @@ const recipe = (groups: Recipe['groups'], rest: Partial<Recipe> = {}): Recipe =>
   groups,
   ...rest,
 })
-const uniform = (a: number, b = a): Recipe =>
+const uniform = (a: number, b = a): ParameterMerge =>
   recipe([{ layers: 'all', coefficients: { a: { weight: a }, b: { weight: b } } }])
 
 it('takes recipes grouped otherwise, averaging over the tensors of each group', () => {

@@ -2,6 +2,7 @@ import { loadSearchConfig } from '../../config/load.ts'
 import { selectObjectives } from '../../config/objectives.ts'
 import { createEvaluator } from '../../evaluation/registry.ts'
 import { inspectSources } from '../../merge/sources.ts'
+import { recordOf } from '../../record-space.ts'
 import { spaceOf } from '../../run-config.ts'
 import { startOrigin } from '../../start.ts'
 import { gatherStart } from '../../warm-start.ts'
@@ -15,8 +16,9 @@ export async function validateCommand(
   const config = loadSearchConfig(file, { evaluator: flags.evaluator })
   const evaluator = await createEvaluator(config.evaluator)
   const { objectives } = selectObjectives(evaluator.objectives, config.objectives)
-  const tensors = inspectSources(config.sources).weights.map(tensor => tensor.name)
-  const space = spaceOf({ resolved: config, tensors })
+  const recorded = recordOf(config, inspectSources(config.sources), { weights: false })
+  const { tensors } = recorded
+  const space = spaceOf(recorded)
   // The models' own files are compared when the run starts: that reads all of them.
   const facts = gatherStart(config, { space, objectives, digests: {} })
   const { warmStart, guesses = [] } = startOrigin({ folder: file, fact: name => facts[name] })
