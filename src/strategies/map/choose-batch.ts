@@ -1,6 +1,9 @@
+import type { Domain, Genome } from '../../candidate.ts'
 import { minimizeInBox } from '../../numerics/box-quadratic.ts'
 import type { Rng } from '../../rng.ts'
-import { type Box, inside, type PredictedPoint, type Snap, uniformIn } from './predicted-front.ts'
+import { vary } from '../evolution/variation.ts'
+import { toUnitCube } from '../unit-cube.ts'
+import { type Box, inside, type PredictedPoint, pick, type Snap, uniformIn } from './predicted-front.ts'
 import type { Surrogate } from './surrogate.ts'
 
 /** Whether a point may be proposed: not yet known, and not next to a failure. */
@@ -127,6 +130,32 @@ export function minimizers(
 
 function best(surrogate: Surrogate, points: readonly Float64Array[]): Float64Array {
   return points.reduce((a, b) => (surrogate.loss(b) < surrogate.loss(a) ? b : a))
+}
+
+/** Variation of measured candidates, where surrogates do not predict: as NSGA-II's. */
+const VARIATION = { crossoverProbability: 0.9, crossoverIndex: 15, mutationIndex: 20 } as const
+/** Pairs of parents tried at most for a child that is new, per child wanted. */
+const ATTEMPTS = 20
+
+/** Children of measured candidates, different from each other: crossover and mutation, no model. May be fewer than wanted. */
+export function variations(
+  domain: Domain,
+  parents: readonly Genome[],
+  count: number,
+  admissible: Admissible,
+  rng: Rng,
+): Genome[] {
+  const variation = { ...VARIATION, mutationProbability: 1 / domain.genes.length }
+  const children: Genome[] = []
+  const taken: Float64Array[] = []
+  for (let attempt = 0; children.length < count && attempt < ATTEMPTS * count; attempt++) {
+    const child = vary(domain, pick(parents, rng), pick(parents, rng), variation, rng)[0]
+    const point = toUnitCube(domain, child)
+    if (!admissible(point) || taken.some(other => isNear(other, point))) continue
+    taken.push(point)
+    children.push(child)
+  }
+  return children
 }
 
 /** Points nearer to each other than this, in every coordinate, are one. */

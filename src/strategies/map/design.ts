@@ -31,21 +31,18 @@ export function sampleSize(models: readonly Model[], d: number, budget: number |
   )
 }
 
-/**
- * The structured part of the first sample, without duplicates: the declared start, known recipes, each source alone (L. Li et al.,
- * "MAP", ICLR 2025, appendix: one-hot scales), and all sources together at half and at full weight.
- */
-export function structuredSample(domain: Domain, guesses: readonly Genome[], limit: number): Genome[] {
-  const known = [domain.initial, ...guesses]
-  const corners = sourceGenes(domain).map(genes => atWeights(domain, i => (genes.includes(i) ? 1 : 0)))
-  const weights = sourceGenes(domain).flat()
-  const together = [0.5, 1].map(level => atWeights(domain, i => (weights.includes(i) ? level : 0)))
-  const room = Math.max(0, limit - known.length)
-  return distinct([...known, ...[...together, ...corners].slice(0, room)])
+/** The declared start and the known recipes, each once. */
+export function knownGenomes(domain: Domain, guesses: readonly Genome[]): Genome[] {
+  return distinct([domain.initial, ...guesses])
+}
+
+/** All sources together at half and at full weight (L. Li et al., "MAP", ICLR 2025, appendix: part of the sample is isotropic). */
+export function togetherGenomes(domain: Domain): Genome[] {
+  return [0.5, 1].map(level => atWeights(domain, () => level))
 }
 
 /** A genome with the weight genes at the given weight, as near as the bounds allow, and all others at their start. */
-function atWeights(domain: Domain, weight: (gene: number) => number): Genome {
+export function atWeights(domain: Domain, weight: (gene: number) => number): Genome {
   const weights = new Set(sourceGenes(domain).flat())
   return Float64Array.from(domain.genes, (gene, i) => {
     if (gene.kind === 'categorical' || !weights.has(i)) return gene.initial
@@ -74,7 +71,8 @@ export function spreadPoint(domain: Domain, sequence: SobolSequence, index: numb
   return fromUnitCube(domain, sequence.point(index))
 }
 
-function distinct(genomes: readonly Genome[]): Genome[] {
+/** Each genome once, copied. */
+export function distinct(genomes: readonly Genome[]): Genome[] {
   const kept: Genome[] = []
   for (const genome of genomes) {
     if (!kept.some(other => other.every((value, i) => value === genome[i]))) kept.push(genome.slice())

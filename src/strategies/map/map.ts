@@ -1,28 +1,40 @@
 import { z } from 'zod'
 import { nonDominatedSort } from '../../archive/dominance.ts'
-import type { Domain, Genome, JsonValue, StopReason } from '../../candidate.ts'
-import { ConfigError } from '../../errors.ts'
+import type { Genome, JsonValue, StopReason } from '../../candidate.ts'
 import { SobolSequence } from '../../numerics/sobol.ts'
 import { referencePoint, toLoss } from '../../objective.ts'
 import { type Rng, restoreRng } from '../../rng.ts'
 import { scalarize } from '../../scalarization.ts'
-import { vary } from '../evolution/variation.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
 import { fromUnitCube, toUnitCube } from '../unit-cube.ts'
+import { drawUncertain } from './angle-bins.ts'
 import { Batch, batchSchema, type Outcome, type Planned } from './batch.ts'
-import { distance, isNear, leastCertain, minimizers, SAME_POINT, spreadOverFront } from './choose-batch.ts'
-import { sampleSize, spreadPoint, structuredSample } from './design.ts'
-import { type MapOptions, optionsSchema } from './options.ts'
-import { boundingBox, pick, predictedFront, uniformIn } from './predicted-front.ts'
+import { distance, isNear, leastCertain, minimizers, SAME_POINT, spreadOverFront, variations } from './choose-batch.ts'
+import { distinct, knownGenomes, sampleSize, spreadPoint, togetherGenomes } from './design.ts'
+import { chooseMode, requireNumericGenes } from './modes.ts'
+import {
+  climb,
+  leafGenomes,
+  levelGenomes,
+  type Measured,
+  plantTree,
+  restoreTree,
+  type Tree,
+  treeSchema,
+  treeState,
+} from './nested.ts'
+import { type MapOptions, type Mode, optionsSchema } from './options.ts'
+import { boundingBox, predictedFront, uniformIn } from './predicted-front.ts'
+import { predictionError, type Report, reportOf, reportSchema } from './report.ts'
 import {
   allowedModels,
   fitSurrogate,
   LEAST_TAU,
   mostTrials,
-  predicts,
   requireModel,
   type Surrogate,
+  trialsNeeded,
 } from './surrogate.ts'
 import { ToldData, toldDataSchema } from './told-data.ts'
 
@@ -46,28 +58,10 @@ const CERTAIN_TAU = 0.7
 const UNCERTAIN_SHARE = 0.1
 /** Points that least certain ones are picked from. */
 const POOL = 256
+/** Levels of a tree over more sources than there can be. */
+const MOST_LEVELS = 64
 /** Draws at most for a new point, per point wanted. */
 const ATTEMPTS = 20
-/** Variation of measured candidates, where surrogates do not predict: as NSGA-II's. */
-const VARIATION = { crossoverProbability: 0.9, crossoverIndex: 15, mutationIndex: 20 } as const
-
-const reportSchema = z.strictObject({
-  objectives: z.array(
-    z.strictObject({
-      link: z.string(),
-      model: z.string(),
-      trials: z.number(),
-      r2: z.number().nullable(),
-      tau: z.number().nullable(),
-      noise: z.number(),
-      predicts: z.boolean(),
-    }),
-  ),
-  /** Root mean square of predicted minus measured over the last batch with predictions, per objective. */
-  error: z.array(z.number()).nullable(),
-})
-type Report = z.infer<typeof reportSchema>
-
 const stateSchema = z.strictObject({
   rng: rngStateSchema,
   data: toldDataSchema,
@@ -76,6 +70,8 @@ const stateSchema = z.strictObject({
   best: z.strictObject({ id: z.number().int(), value: z.number() }).nullable(),
   undirected: z.number().int(), // trials proposed without a prediction because none was to be had
   report: reportSchema.nullable(),
+  tree: treeSchema.nullable(),
+  passes: z.number().int(), // over the tree, finished
 })
 
 class AmortizedPareto implements Strategy {
@@ -84,12 +80,17 @@ class AmortizedPareto implements Strategy {
   readonly #options: MapOptions
   readonly #rng: Rng
   readonly #sequence: SobolSequence
+  readonly #mode: Exclude<Mode, 'auto'>
+  /** Trials before the first prediction, unless nested. */
+  readonly #samples: number
   #data = new ToldData()
   #batch: Batch
   #spread = 0
   #best: { readonly id: number; readonly value: number } | undefined
   #undirected = 0
   #report: Report | undefined
+  #tree: Tree | undefined
+  #passes = 0
 
   constructor(context: StrategyContext, options: MapOptions, rng: Rng) {
     requireNumericGenes(context.domain)
@@ -97,6 +98,11 @@ class AmortizedPareto implements Strategy {
     this.#context = context
     this.#options = options
     this.#rng = rng
+    this.#mode = chooseMode(context, options)
+    const models = allowedModels(options.model, this.#dimension)
+    const { samples } = options
+    this.#samples =
+      samples !== 'auto' ? samples : this.#mode === 'nested' ? 0 : sampleSize(models, this.#dimension, context.budget)
     this.#sequence = new SobolSequence(this.#dimension, rng.split('spread'))
     for (const [i, trial] of (context.prior ?? []).entries()) {
       this.#learn(i - context.prior!.length, trial.genome, this.#outcomeOf(trial))
@@ -122,7 +128,7 @@ class AmortizedPareto implements Strategy {
       this.#learn(firstId + position, genome, this.#batch.outcome(position))
     }
     this.#data.trim(mostTrials(this.#dimension))
-    const error = this.#predictionError() ?? this.#report?.error ?? null
+    const error = predictionError(this.#batch, this.#context.objectives) ?? this.#report?.error ?? null
     const next = this.#plan()
     if (this.#report !== undefined) this.#report = { ...this.#report, error }
     this.#batch = new Batch(firstId + planned.length, next)
@@ -156,6 +162,7 @@ class AmortizedPareto implements Strategy {
       ),
       refused:
         fits === undefined ? [] : this.#context.objectives.flatMap(({ name }, k) => (fits[k]!.predicts ? [] : [name])),
+      mode: this.#mode,
       undirected: this.#undirected,
       best: this.#best?.id ?? null,
     }
@@ -170,6 +177,8 @@ class AmortizedPareto implements Strategy {
       best: this.#best ?? null,
       undirected: this.#undirected,
       report: this.#report ?? null,
+      tree: this.#tree === undefined ? null : treeState(this.#tree),
+      passes: this.#passes,
     }
     return { kind: KIND, version: VERSION, state }
   }
@@ -184,6 +193,8 @@ class AmortizedPareto implements Strategy {
     strategy.#best = state.best ?? undefined
     strategy.#undirected = state.undirected
     strategy.#report = state.report ?? undefined
+    strategy.#tree = state.tree === null ? undefined : restoreTree(state.tree, strategy.#dimension)
+    strategy.#passes = state.passes
     return strategy
   }
 
@@ -216,34 +227,94 @@ class AmortizedPareto implements Strategy {
   }
 
   #firstSample(): Planned[] {
-    const { domain, budget, guesses = [] } = this.#context
-    const { samples } = this.#options
-    const size =
-      samples === 'auto'
-        ? sampleSize(allowedModels(this.#options.model, this.#dimension), this.#dimension, budget)
-        : samples
-    const structured = structuredSample(domain, guesses, Math.ceil(size / 2))
-    const spread = Math.max(0, size - this.#data.size - structured.length)
-    return [...structured, ...this.#spreadGenomes(spread)].map(genome => ({ role: 'sample', genome }))
+    const { domain, guesses = [] } = this.#context
+    const known = knownGenomes(domain, guesses)
+    const fresh = (genomes: readonly Genome[]) => genomes.filter(genome => this.#isOpen(toUnitCube(domain, genome)))
+    if (this.#mode === 'nested') return asSample(distinct([...known, ...fresh(leafGenomes(domain))]))
+    const size = this.#samples - this.#data.size
+    const corners = [...togetherGenomes(domain), ...leafGenomes(domain)].slice(
+      0,
+      Math.max(0, Math.ceil(size / 2) - known.length),
+    )
+    const structured = distinct([...known, ...fresh(corners)])
+    // Bayesian: the other half is placed by what the first one teaches.
+    const first =
+      this.#mode === 'bayesian' ? Math.max(Math.ceil(size / 2), trialsNeeded('diagonal', this.#dimension)) : size
+    return asSample([...structured, ...this.#spreadGenomes(first - structured.length)])
   }
 
   /** The next batch, from the told trials alone. */
   #plan(): Planned[] {
+    if (this.#mode === 'nested' && this.#passes === 0) {
+      const level = this.#planNested()
+      if (level !== undefined) return asSample(level)
+    }
     const surrogates = this.#fit()
     const count = this.#batchSize()
     if (surrogates === undefined) {
+      const level = this.#mode === 'nested' ? this.#planNested() : undefined
+      if (level !== undefined) return asSample(level)
       this.#undirected += count
       return this.#spreadGenomes(count).map(genome => ({ role: 'spread', genome }))
     }
+    if (this.#mode === 'bayesian' && this.#asked < this.#samples) return this.#binnedSample(surrogates)
     if (this.#report!.objectives.every(fit => fit.predicts)) return this.#predictedBatch(surrogates, count)
     this.#undirected += count
     return this.#undirectedBatch(count)
   }
 
+  get #asked(): number {
+    return this.#batch.firstId + this.#batch.planned.length
+  }
+
+  /** Genomes of the next level of the tree that are not known yet; `undefined` when a pass is over, or where there is nothing to pair. */
+  #planNested(): Genome[] | undefined {
+    const { domain, objectives } = this.#context
+    const { points, losses } = this.#data
+    const measured: Measured = { genomes: points.map(point => fromUnitCube(domain, point)), losses }
+    if (this.#tree !== undefined && this.#tree.pairs.length === 0) {
+      this.#tree = undefined
+      this.#passes++
+      if (this.#passes === 1) return undefined
+    }
+    for (let level = 0; level < MOST_LEVELS; level++) {
+      this.#tree =
+        this.#tree === undefined
+          ? plantTree(domain, objectives, measured, this.#preference())
+          : climb(domain, objectives, measured, this.#tree, this.#options.link)
+      const { pairs, nodes } = this.#tree
+      const genomes = pairs.length > 0 ? levelGenomes(domain, this.#tree) : nodes.map(node => node.genome)
+      const open = distinct(genomes).filter(genome => this.#isOpen(toUnitCube(domain, genome)))
+      if (open.length > 0) return open
+      if (pairs.length === 0) break
+    }
+    this.#tree = undefined
+    this.#passes++
+    return undefined
+  }
+
+  /** Equal weights first, then random ones, shape (m,). */
+  #preference(): number[] {
+    const weights = this.#context.objectives.map(() => (this.#passes === 0 ? 1 : -Math.log(1 - this.#rng.uniform())))
+    const total = weights.reduce((sum, w) => sum + w, 0)
+    return weights.map(w => w / total)
+  }
+
+  #binnedSample(surrogates: readonly Surrogate[]): Planned[] {
+    const { domain } = this.#context
+    const count = Math.min(
+      this.#samples - this.#asked,
+      Math.max(this.#context.slots ?? 1, Math.ceil(this.#samples / 6)),
+    )
+    const { points } = this.#data
+    const drawn = drawUncertain(surrogates, points, boundingBox(points), count, this.#rng)
+    return asSample(drawn.map(point => fromUnitCube(domain, point)))
+  }
+
   #batchSize(): number {
     const { budget, objectives, slots = 1 } = this.#context
     const { batch } = this.#options
-    const asked = this.#batch.firstId + this.#batch.planned.length
+    const asked = this.#asked
     const least = Math.max(slots, objectives.length === 1 ? 1 : FRONT_BATCH)
     const size = batch === 'auto' ? Math.max(least, Math.min(MOST_BATCH, Math.ceil(BATCH_SHARE * asked))) : batch
     const left = budget === undefined ? size : budget - asked
@@ -264,18 +335,7 @@ class AmortizedPareto implements Strategy {
       if (surrogate === undefined) return undefined
       surrogates.push(surrogate)
     }
-    this.#report = {
-      objectives: surrogates.map(({ link, model, quality }) => ({
-        link,
-        model,
-        trials: quality.trials,
-        r2: quality.r2 ?? null,
-        tau: quality.tau ?? null,
-        noise: quality.noise,
-        predicts: predicts(quality),
-      })),
-      error: this.#report?.error ?? null,
-    }
+    this.#report = reportOf(surrogates, this.#report?.error ?? null)
     return surrogates
   }
 
@@ -323,15 +383,8 @@ class AmortizedPareto implements Strategy {
     const parents = nonDominatedSort(data.losses.map(row => [...row]))[0]!.map(i =>
       fromUnitCube(domain, data.points[i]!),
     )
-    const variation = { ...VARIATION, mutationProbability: 1 / this.#dimension }
-    const children: Genome[] = []
     const wanted = Math.floor(count / 2 + this.#rng.uniform() / 2)
-    for (let attempt = 0; children.length < wanted && attempt < ATTEMPTS * wanted; attempt++) {
-      const [a, b] = [pick(parents, this.#rng), pick(parents, this.#rng)]
-      const child = vary(domain, a, b, variation, this.#rng)[0]
-      const point = toUnitCube(domain, child)
-      if (this.#isOpen(point) && !children.some(other => isNear(toUnitCube(domain, other), point))) children.push(child)
-    }
+    const children = variations(domain, parents, wanted, point => this.#isOpen(point), this.#rng)
     const spread = this.#spreadGenomes(count - children.length)
     return [
       ...children.map(genome => ({ role: 'variation' as const, genome })),
@@ -359,21 +412,6 @@ class AmortizedPareto implements Strategy {
     for (const known of failures) toFailure = Math.min(toFailure, distance(known, point))
     return toScore > SAME_POINT && toFailure > SAME_POINT && (toScore <= toFailure || points.length === 0)
   }
-
-  #predictionError(): number[] | undefined {
-    const { objectives } = this.#context
-    const squares = objectives.map(() => 0)
-    let count = 0
-    for (const [position, { predicted }] of this.#batch.planned.entries()) {
-      const { losses } = this.#batch.outcome(position)
-      if (predicted === undefined || losses === undefined) continue
-      count++
-      for (const [k, objective] of objectives.entries()) {
-        squares[k]! += (toLoss(objective, losses[k]!) - predicted[k]!) ** 2
-      }
-    }
-    return count === 0 ? undefined : squares.map(sum => Math.sqrt(sum / count))
-  }
 }
 
 /** The vectors that no other dominates, shape (n, m). */
@@ -381,17 +419,8 @@ function bestFront(losses: readonly (readonly number[])[]): (readonly number[])[
   return nonDominatedSort(losses)[0]!.map(i => losses[i]!)
 }
 
-function requireNumericGenes(domain: Domain): void {
-  if (domain.genes.length === 0) throw new ConfigError('Strategy "map" needs at least one gene, got none.')
-  for (const gene of domain.genes) {
-    if (gene.kind !== 'categorical') continue
-    throw new ConfigError(
-      `Strategy "map" fits quadratics in numbers, but gene "${gene.name}" is a choice between ${gene.choices.length}.`,
-      {
-        hint: `Give "${gene.name}" a fixed value, or use a strategy that searches choices, such as "forest" or "tpe".`,
-      },
-    )
-  }
+function asSample(genomes: readonly Genome[]): Planned[] {
+  return genomes.map(genome => ({ role: 'sample', genome }))
 }
 
 export const map: StrategyDefinition<MapOptions> = {

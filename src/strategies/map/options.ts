@@ -37,7 +37,9 @@ export const optionsSchema = z.strictObject({
   batch: z
     .union([z.literal('auto'), z.number().int().min(1).max(10_000)])
     .default('auto')
-    .describe('Candidates between two fits; "auto" is the slots or a tenth of the trials so far, whichever is more (several objectives: at least 4).'),
+    .describe(
+      'Candidates between two fits; "auto" is the slots or a tenth of the trials so far, whichever is more (several objectives: at least 4).',
+    ),
   scalarization: z
     .enum(SCALARIZATIONS)
     .default('worst')

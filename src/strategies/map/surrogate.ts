@@ -19,6 +19,9 @@ export interface Surrogate {
   predictor(u: ArrayLike<number>): number
   /** Predicted loss at u, shape (d,), 0..1. */
   loss(u: ArrayLike<number>): number
+  /** Values minus leave-one-out predictions, shape (n,), and the values' standard deviation, in units of the objective. */
+  readonly residuals: Float64Array
+  readonly spread: number
   /** Standard deviation of that prediction, misfit included, in units of the objective. */
   deviation(u: ArrayLike<number>): number
 }
@@ -165,6 +168,8 @@ function toSurrogate(objective: Objective, data: SurrogateData, best: Attempt): 
     link,
     model,
     quality,
+    residuals: values.map((value, i) => value - predicted[i]!),
+    spread: Math.sqrt(variance),
     predictor: u => toLoss(objective, eta(u)),
     loss: u => toLoss(objective, family.mean(eta(u))),
     deviation: u => family.slope(eta(u)) * Math.sqrt(scale * fit.ridge.variance(monomials(model, u))),
@@ -174,7 +179,17 @@ function toSurrogate(objective: Objective, data: SurrogateData, best: Attempt): 
 function constantSurrogate(objective: Objective, value: number, trials: number): Surrogate {
   const loss = toLoss(objective, value)
   const quality = { trials, r2: undefined, tau: undefined, noise: 0 }
-  return { link: 'identity', model: 'constant', quality, predictor: () => loss, loss: () => loss, deviation: () => 0 }
+  const residuals = new Float64Array(trials)
+  return {
+    link: 'identity',
+    model: 'constant',
+    quality,
+    residuals,
+    spread: 0,
+    predictor: () => loss,
+    loss: () => loss,
+    deviation: () => 0,
+  }
 }
 
 /** Mean of p (1 - p) / N over the trials with known N, p by Jeffreys' prior: (k + 1/2) / (N + 1). */
