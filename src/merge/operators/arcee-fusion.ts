@@ -15,6 +15,7 @@ export const arceeFusion: MergeOperator = {
   base: 'required',
   models: [1, 1],
   cost: 'linear',
+  span: 'tensor',
   parameters: [],
   coefficients: [],
   merge({ base, models, shape }) {

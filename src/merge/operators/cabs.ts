@@ -15,6 +15,7 @@ export const cabs: MergeOperator = {
   base: 'required',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'prepared',
+  span: 'tensor',
   parameters: [
     {
       kind: 'number',

@@ -14,6 +14,7 @@ export const consensus: MergeOperator = {
   base: 'required',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'pass',
+  span: 'element',
   parameters: [
     {
       kind: 'number',

@@ -30,6 +30,7 @@ export const dcMerge: MergeOperator = {
   base: 'required',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'prepared',
+  span: 'tensor',
   parameters: [
     alpha,
     {

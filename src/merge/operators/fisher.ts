@@ -15,6 +15,7 @@ export const fisher: MergeOperator = {
   base: 'none',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'pass',
+  span: 'element',
   needs: 'fisher',
   parameters: [
     {

@@ -24,6 +24,7 @@ export const isoC: MergeOperator = {
   base: 'required',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'prepared',
+  span: 'tensor',
   parameters: [alpha],
   coefficients: [weight],
   merge(input) {
@@ -52,6 +53,7 @@ export const isoCts: MergeOperator = {
   base: 'required',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'prepared',
+  span: 'tensor',
   parameters: [
     alpha,
     {

@@ -13,6 +13,7 @@ export const karcher: MergeOperator = {
   base: 'none',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'gram',
+  span: 'tensor',
   parameters: [
     {
       kind: 'number',

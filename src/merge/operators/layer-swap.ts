@@ -12,6 +12,7 @@ export const layerSwap: MergeOperator = {
   base: 'none',
   models: [2, 2],
   cost: 'linear',
+  span: 'element',
   parameters: [
     share('bottom', 'Share of the depth, from the first block on, that the first model gives.', 0.2),
     share('top', 'Share of the depth, up to the last block, that the first model gives.', 0.2),

@@ -13,6 +13,7 @@ export const linear: MergeOperator = {
   base: 'none',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'linear',
+  span: 'element',
   parameters: [{ kind: 'boolean', name: 'normalize', description: 'Divide by the sum of the weights.', default: true }],
   coefficients: [
     { kind: 'number', name: 'weight', description: 'Share of the model in the average.', searchRange: [0, 1] },

@@ -14,6 +14,7 @@ export const lines: MergeOperator = {
   base: 'required',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'linear',
+  span: 'element',
   parameters: [
     { kind: 'number', name: 'alpha', description: 'Scale in the first block.', default: 0.3, searchRange: [0, 1] },
     {

@@ -12,6 +12,7 @@ export const modelStock: MergeOperator = {
   base: 'required',
   models: [2, Number.POSITIVE_INFINITY],
   cost: 'gram',
+  span: 'tensor',
   parameters: [
     {
       kind: 'boolean',

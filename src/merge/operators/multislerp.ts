@@ -17,6 +17,7 @@ export const multislerp: MergeOperator = {
   base: 'optional',
   models: [2, Number.POSITIVE_INFINITY],
   cost: 'gram',
+  span: 'tensor',
   parameters: [
     { kind: 'boolean', name: 'normalize_weights', description: 'Divide the weights by their sum.', default: true },
     {

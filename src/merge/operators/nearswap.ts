@@ -14,6 +14,7 @@ export const nearswap: MergeOperator = {
   base: 'required',
   models: [1, 1],
   cost: 'pass',
+  span: 'element',
   parameters: [
     {
       kind: 'number',

@@ -16,6 +16,7 @@ export const nuslerp: MergeOperator = {
   base: 'optional',
   models: [2, 2],
   cost: 'gram',
+  span: 'tensor',
   parameters: [
     { kind: 'boolean', name: 'nuslerp_flatten', description: 'The whole tensor is one vector.', default: true },
     {

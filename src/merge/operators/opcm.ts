@@ -19,6 +19,7 @@ export const opcm: MergeOperator = {
   base: 'required',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'prepared',
+  span: 'model',
   parameters: [
     alpha,
     {

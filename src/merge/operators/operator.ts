@@ -19,6 +19,11 @@ export interface MergeOperator {
    * comparisons; `prepared`: some parameters change what is prepared, the others are linear.
    */
   readonly cost: 'linear' | 'gram' | 'pass' | 'prepared'
+  /**
+   * How much of the inputs decides one element of the result: the elements at its position, the tensor, or the model. `element`
+   * operators may be given any stretch of a tensor.
+   */
+  readonly span: 'element' | 'tensor' | 'model'
   /** Of the operator as a whole; the same for all models of a group. */
   readonly parameters: readonly OperatorParameter[]
   /** Per model. */

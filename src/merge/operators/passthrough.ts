@@ -11,6 +11,7 @@ export const passthrough: MergeOperator = {
   base: 'none',
   models: [1, 1],
   cost: 'linear',
+  span: 'element',
   parameters: [],
   coefficients: [
     { kind: 'number', name: 'scale', description: 'Factor of all elements.', default: 1, searchRange: [0.5, 1.5] },

@@ -14,6 +14,7 @@ export const pcb: MergeOperator = {
   base: 'required',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'prepared',
+  span: 'tensor',
   parameters: [
     {
       kind: 'number',

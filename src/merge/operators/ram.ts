@@ -26,6 +26,7 @@ export const ram: MergeOperator = {
   base: 'required',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'pass',
+  span: 'element',
   parameters: [epsilon],
   coefficients: [],
   merge({ base, models, parameters }) {
@@ -46,6 +47,7 @@ export const ramPlus: MergeOperator = {
   base: 'required',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'pass',
+  span: 'tensor',
   parameters: [
     epsilon,
     { kind: 'number', name: 'r', description: 'Strength of the amplification.', default: 0.1, searchRange: [0, 0.5] },

@@ -15,6 +15,7 @@ export const regmean: MergeOperator = {
   base: 'none',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'prepared',
+  span: 'tensor',
   needs: 'input-gram',
   parameters: [
     {

@@ -13,6 +13,7 @@ export const sce: MergeOperator = {
   base: 'required',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'pass',
+  span: 'tensor',
   parameters: [
     {
       kind: 'number',

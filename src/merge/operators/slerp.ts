@@ -19,6 +19,7 @@ export const slerp: MergeOperator = {
   base: 'required',
   models: [1, 1],
   cost: 'gram',
+  span: 'tensor',
   parameters: [
     {
       kind: 'number',

@@ -30,6 +30,7 @@ export function taskVectorOperator(member: FamilyMember): MergeOperator {
     base: 'required',
     models: [1, Number.POSITIVE_INFINITY],
     cost: sparsifier === 'none' && !member.elect ? 'linear' : 'pass',
+    span: sparsifier === 'none' ? 'element' : 'tensor',
     parameters: familyParameters(member),
     coefficients: familyCoefficients(sparsifier),
     merge: input => mergeFamily(member, input),

@@ -21,6 +21,7 @@ const family = taskVectorOperator({
 
 export const ties: MergeOperator = {
   ...family,
+  span: 'model', // of the paper's flavor; mergekit's needs the tensor only
   parameters: [
     ...family.parameters,
     {

@@ -24,6 +24,7 @@ export const tsvM: MergeOperator = {
   base: 'required',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'linear',
+  span: 'tensor',
   parameters: [alpha],
   coefficients: [weight],
   merge(input) {

@@ -18,6 +18,7 @@ export const widen: MergeOperator = {
   base: 'required',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'prepared',
+  span: 'tensor',
   parameters: [
     {
       kind: 'number',

@@ -20,6 +20,7 @@ export const wudi: MergeOperator = {
   base: 'required',
   models: [1, Number.POSITIVE_INFINITY],
   cost: 'prepared',
+  span: 'tensor',
   parameters: [
     alpha,
     {
