@@ -1,8 +1,7 @@
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError } from '../errors.ts'
 import { encodeSafetensorsHeader, type TensorSpec, tensorBytes } from './safetensors.ts'
-import { SafetensorsWriter } from './write-file.ts'
+import { SafetensorsWriter, writeText } from './write-file.ts'
 
 /** Weights of a folder in Hugging Face's layout: one `model.safetensors`, or shards with an index. */
 
@@ -78,7 +77,7 @@ export class ShardedWriter {
     )
     const total = this.#shards.flat().reduce((sum, spec) => sum + tensorBytes(spec), 0)
     const index = { metadata: { total_size: total }, weight_map: map }
-    writeFileSync(join(this.#folder, 'model.safetensors.index.json'), `${JSON.stringify(index, undefined, 2)}\n`)
+    writeText(join(this.#folder, 'model.safetensors.index.json'), `${JSON.stringify(index, undefined, 2)}\n`)
   }
 
   abort(): void {

@@ -25,6 +25,17 @@ export function syncFolder(folder: string): void {
   }
 }
 
+/** A small text file, forced to disk. For folders that get their final name later. */
+export function writeText(path: string, text: string): void {
+  const descriptor = openSync(path, 'wx')
+  try {
+    writeSync(descriptor, text)
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
 /**
  * Writes a safetensors file piece by piece. Nothing appears under the final name before `commit`, which first forces the bytes
  * to disk: a reader sees the old file, no file, or the whole new one.
