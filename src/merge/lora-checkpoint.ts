@@ -1,0 +1,143 @@
+import { MergeError, show } from '../errors.ts'
+import type { Checkpoint, TensorInfo } from '../formats/checkpoint.ts'
+import { decodeToFloat32, dtypeBytes, isWeightDtype } from '../formats/dtype.ts'
+import type { Adaptation } from '../formats/lora.ts'
+
+type LowRank = Extract<Adaptation, { kind: 'low-rank' }>
+
+/**
+ * A model with a low-rank adapter applied, as a checkpoint: nothing is computed before it is read, row by row. Adapted tensors read as float32, so
+ * that small changes of 16-bit weights are not rounded away before they are merged.
+ */
+export class LoraCheckpoint implements Checkpoint {
+  readonly path: string
+  readonly files: readonly string[]
+  readonly tensors: ReadonlyMap<string, TensorInfo>
+  readonly metadata: ReadonlyMap<string, string>
+  readonly #model: Checkpoint
+  readonly #adapter: Checkpoint
+  readonly #adaptations: ReadonlyMap<string, Adaptation>
+  readonly #transposed: boolean
+  /** The last adapted tensor's factors: reads of one tensor follow each other. */
+  #factors:
+    | { readonly name: string; readonly A: Float32Array; readonly B: Float32Array; readonly rank: number }
+    | undefined
+
+  /**
+   * Takes over both checkpoints: `close` closes them.
+   * @param transposed adapted weights are stored (in, out)
+   * @throws {MergeError} where the shapes of an adapted tensor and its factors do not fit
+   */
+  constructor(
+    model: Checkpoint,
+    adapter: Checkpoint,
+    adaptations: ReadonlyMap<string, Adaptation>,
+    transposed: boolean,
+  ) {
+    this.path = adapter.path
+    this.files = [...model.files, ...adapter.files]
+    this.metadata = model.metadata
+    this.#model = model
+    this.#adapter = adapter
+    this.#adaptations = adaptations
+    this.#transposed = transposed
+    this.tensors = new Map([...model.tensors].map(([name, info]) => [name, this.#infoOf(info, adaptations.get(name))]))
+  }
+
+  read(name: string, target?: Uint8Array): Uint8Array {
+    const info = this.tensors.get(name)
+    const bytes = target ?? new Uint8Array(info?.byteLength ?? 0)
+    if (info === undefined) return this.#model.read(name, target)
+    this.readRange(name, 0, bytes)
+    return bytes
+  }
+
+  readRange(name: string, offset: number, target: Uint8Array): void {
+    const adaptation = this.#adaptations.get(name)
+    if (adaptation === undefined) this.#model.readRange(name, offset, target)
+    else if (adaptation.kind === 'whole') this.#adapter.readRange(adaptation.tensor, offset, target)
+    else this.#readAdapted(name, adaptation, offset, target)
+  }
+
+  verifyUnchanged(): void {
+    this.#model.verifyUnchanged()
+    this.#adapter.verifyUnchanged()
+  }
+
+  close(): void {
+    this.#model.close()
+    this.#adapter.close()
+  }
+
+  #readAdapted(name: string, adaptation: LowRank, offset: number, target: Uint8Array): void {
+    if (offset % 4 !== 0 || target.byteLength % 4 !== 0) {
+      throw new RangeError(
+        `Adapted tensors are read in whole float32 elements; got ${target.byteLength} bytes from ${offset}.`,
+      )
+    }
+    const values = this.#adapted(name, adaptation, offset / 4, target.byteLength / 4)
+    target.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+  }
+
+  /** W + scale · B A (or its transpose) for `count` elements from `begin` on. */
+  #adapted(name: string, adaptation: LowRank, begin: number, count: number): Float32Array {
+    const out = this.#floats(this.#model, name, begin, count)
+    const columns = this.tensors.get(name)!.shape[1]!
+    const { A, B, rank } = this.#load(name, adaptation)
+    const inputs = A.length / rank
+    for (let at = 0; at < count; ) {
+      const row = Math.floor((begin + at) / columns)
+      const first = (begin + at) % columns
+      const length = Math.min(columns - first, count - at)
+      for (let column = first; column < first + length; column++, at++) {
+        const [o, i] = this.#transposed ? [column, row] : [row, column]
+        let sum = 0
+        for (let k = 0; k < rank; k++) sum += B[o * rank + k]! * A[k * inputs + i]!
+        out[at] = out[at]! + adaptation.scale * sum
+      }
+    }
+    return out
+  }
+
+  #load(name: string, { A, B }: LowRank) {
+    if (this.#factors?.name !== name) {
+      const [a, b] = [this.#adapter.tensors.get(A)!, this.#adapter.tensors.get(B)!]
+      this.#factors = {
+        name,
+        A: this.#floats(this.#adapter, A, 0, a.shape[0]! * a.shape[1]!),
+        B: this.#floats(this.#adapter, B, 0, b.shape[0]! * b.shape[1]!),
+        rank: a.shape[0]!,
+      }
+    }
+    return this.#factors
+  }
+
+  #floats(checkpoint: Checkpoint, name: string, begin: number, count: number): Float32Array {
+    const { dtype } = checkpoint.tensors.get(name)!
+    if (!isWeightDtype(dtype))
+      throw new MergeError(`Tensor ${show(name)} of ${checkpoint.path} is ${dtype}; only floats are adapted.`)
+    const bytes = new Uint8Array(count * dtypeBytes(dtype))
+    checkpoint.readRange(name, begin * dtypeBytes(dtype), bytes)
+    const values = new Float32Array(count)
+    decodeToFloat32(bytes, dtype, values)
+    return values
+  }
+
+  #infoOf(info: TensorInfo, adaptation: Adaptation | undefined): TensorInfo {
+    if (adaptation === undefined) return info
+    if (adaptation.kind === 'whole') {
+      const whole = this.#adapter.tensors.get(adaptation.tensor)!
+      return { ...whole, name: info.name }
+    }
+    const [a, b] = [this.#adapter.tensors.get(adaptation.A)!.shape, this.#adapter.tensors.get(adaptation.B)!.shape]
+    const expected = this.#transposed ? [a[1], b[0]] : [b[0], a[1]]
+    if (info.shape.length !== 2 || info.shape.some((size, axis) => size !== expected[axis])) {
+      throw new MergeError(
+        `${this.#adapter.path} adapts ${show(info.name)} as [${expected.join(', ')}], but in ${this.#model.path} it is [${info.shape.join(', ')}].`,
+        { hint: 'Name the model that the adapter was trained on as its base.' },
+      )
+    }
+    const elements = info.shape.reduce((product, size) => product * size, 1)
+    return { name: info.name, shape: info.shape, dtype: 'F32', byteLength: elements * 4 }
+  }
+}

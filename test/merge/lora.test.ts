@@ -1,0 +1,138 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { adaptations, parseLoraConfig } from '../../src/formats/lora.ts'
+import { writeSafetensors } from '../../src/formats/write-file.ts'
+import { openModel } from '../../src/merge/open-model.ts'
+import { gen, temporaryFolders } from './fixture.ts'
+
+const newFolder = temporaryFolders()
+const float = (shape: number[], values: ArrayLike<number>) =>
+  ({ dtype: 'F32', shape, data: new Uint8Array(Float32Array.from(values).buffer) }) as const
+
+interface Adapter {
+  readonly rank?: number
+  readonly config?: Record<string, unknown>
+  readonly transposed?: boolean
+}
+
+/** A model with q (3, 4) and an untouched norm, and an adapter of q: returns paths and the plain result W + scale B A. */
+function save({ rank = 2, config = {}, transposed = false }: Adapter = {}) {
+  const folder = newFolder()
+  const [base, adapter] = ['base', 'adapter'].map(name => join(folder, name)) as [string, string]
+  for (const path of [base, adapter]) mkdirSync(path)
+  const W = gen(1, 12)
+  const [A, B] = [gen(2, rank * 4), gen(3, 3 * rank)]
+  writeSafetensors(join(base, 'model.safetensors'), [
+    ['model.q.weight', float(transposed ? [4, 3] : [3, 4], W)],
+    ['model.norm.weight', float([2], [5, 6])],
+  ])
+  writeSafetensors(join(adapter, 'adapter_model.safetensors'), [
+    ['base_model.model.model.q.lora_A.weight', float([rank, 4], A)],
+    ['base_model.model.model.q.lora_B.weight', float([3, rank], B)],
+  ])
+  writeFileSync(
+    join(adapter, 'adapter_config.json'),
+    JSON.stringify({ peft_type: 'LORA', r: rank, lora_alpha: 16, fan_in_fan_out: transposed, ...config }),
+  )
+  const grown = (scale: number) =>
+    Array.from(W, (w, e) => {
+      const [o, i] = transposed ? [e % 3, Math.floor(e / 3)] : [Math.floor(e / 4), e % 4]
+      let sum = 0
+      for (let k = 0; k < rank; k++) sum += B[o * rank + k]! * A[k * 4 + i]!
+      return w + scale * sum
+    })
+  return { base, adapter, grown }
+}
+
+const valuesOf = (path: string, base: string | undefined, name: string) => {
+  const model = openModel(path, base)
+  const values = [...new Float32Array(model.read(name).slice().buffer)]
+  model.close()
+  return values
+}
+
+const near = (found: readonly number[], expected: readonly number[]) =>
+  expected.forEach((value, i) => {
+    expect(found[i]).toBeCloseTo(value, 4)
+  })
+
+describe('an adapter', () => {
+  it('is its model plus alpha / rank times the product of its factors', () => {
+    const { base, adapter, grown } = save()
+    near(valuesOf(adapter, base, 'model.q.weight'), grown(16 / 2))
+    expect(valuesOf(adapter, base, 'model.norm.weight')).toEqual([5, 6])
+  })
+
+  it('divides by the root of the rank when it is rank-stabilized', () => {
+    const { base, adapter, grown } = save({ rank: 4, config: { use_rslora: true } })
+    near(valuesOf(adapter, base, 'model.q.weight'), grown(16 / 2))
+  })
+
+  it('takes the alpha of a module from its pattern', () => {
+    const { base, adapter, grown } = save({ config: { alpha_pattern: { q: 3 } } })
+    near(valuesOf(adapter, base, 'model.q.weight'), grown(3 / 2))
+  })
+
+  it('grows weights that are stored (in, out)', () => {
+    const { base, adapter, grown } = save({ transposed: true })
+    near(valuesOf(adapter, base, 'model.q.weight'), grown(8))
+  })
+
+  it('reads any stretch as it reads the whole', () => {
+    const { base, adapter } = save({ rank: 3 })
+    const model = openModel(adapter, base)
+    const whole = model.read('model.q.weight')
+    for (let begin = 0; begin < 12; begin++) {
+      for (let end = begin; end <= 12; end++) {
+        const part = new Uint8Array((end - begin) * 4)
+        model.readRange('model.q.weight', begin * 4, part)
+        expect(part).toEqual(whole.slice(begin * 4, end * 4))
+      }
+    }
+    model.close()
+  })
+
+  it('needs the model it was trained on, and says which', () => {
+    const { adapter } = save({ config: { base_model_name_or_path: 'tiny/base' } })
+    expect(() => openModel(adapter, undefined)).toThrow(
+      'is an adapter, which means nothing without its model. It was trained on "tiny/base".',
+    )
+  })
+})
+
+describe('adapter files that cannot be applied', () => {
+  const config = parseLoraConfig('{"r": 2, "lora_alpha": 4}', 'config')
+  const model = new Set(['q.weight'])
+  const shapes = (entries: Record<string, number[]>) => new Map(Object.entries(entries))
+
+  it.each([
+    ['{', 'config is not valid JSON'],
+    ['{"r": 0, "lora_alpha": 1}', 'config: r'],
+    ['{"r": 2, "lora_alpha": 1, "use_dora": true}', 'DoRA'],
+    ['{"r": 2, "lora_alpha": 1, "peft_type": "LOHA"}', 'type "LOHA"; only LORA is read'],
+  ])('%s', (json, message) => {
+    expect(() => parseLoraConfig(json, 'config')).toThrow(message)
+  })
+
+  it.each([
+    [{ 'q.lora_A.weight': [2, 4] }, 'has lora_A of "q" but not lora_B'],
+    [{ 'q.lora_A.weight': [2, 4], 'q.lora_B.weight': [3, 1] }, 'expected [rank, in] and [out, rank]'],
+    [{ 'v.lora_A.weight': [2, 4], 'v.lora_B.weight': [3, 2] }, 'the model has no tensor "v.weight"'],
+    [{ 'e.lora_embedding_A': [2, 4] }, 'adapts the embedding "e"'],
+    [{ 'base_model.model.head.weight': [2] }, 'the model has no tensor "head.weight"'],
+  ])('%j', (entries, message) => {
+    expect(() => adaptations(config, shapes(entries), model, 'adapter')).toThrow(message)
+  })
+
+  it('names both shapes where factors and model differ', () => {
+    const { base, adapter } = save()
+    writeSafetensors(join(base, 'model.safetensors'), [['model.q.weight', float([3, 5], gen(1, 15))]])
+    expect(() => openModel(adapter, base)).toThrow('adapts "model.q.weight" as [3, 4]')
+  })
+
+  it('replaces modules that were saved whole', () => {
+    const found = adaptations(config, shapes({ 'base_model.model.q.modules_to_save.weight': [3, 4] }), model, 'adapter')
+    expect(found.get('q.weight')).toEqual({ kind: 'whole', tensor: 'base_model.model.q.modules_to_save.weight' })
+  })
+})
