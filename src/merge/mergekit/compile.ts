@@ -21,9 +21,6 @@ const DTYPES: Readonly<Record<string, WeightDtype>> = { bfloat16: 'BF16', float1
 /** Parameters that only steer mergekit's memory. */
 const IGNORED: ReadonlySet<string> = new Set(['int8_mask'])
 
-/** What mergekit does where its conventions differ from a default here. */
-const CONVENTIONS: Readonly<Record<string, boolean>> = { empty_top_drops_all: true }
-
 /** Names under which an output head and the embedding it may be tied to are stored. */
 const HEAD = 'lm_head.weight'
 
@@ -243,7 +240,7 @@ class ProgramBuilder {
       this.#value(key, source?.parameters, slice, tensor, t)
     const parameters: Record<string, Scalar> = {}
     for (const { name: key, kind } of operator.parameters) {
-      const value = lookUp(key, undefined, written) ?? CONVENTIONS[key]
+      const value = lookUp(key, undefined, written)
       if (value === undefined) continue
       parameters[key] =
         kind === 'number'

@@ -29,23 +29,15 @@ export function keepRandom(tau: Float64Array, density: number, random: PositionR
   return tau.map((value, i) => (random.at(i) < density ? value : 0))
 }
 
-/**
- * Breadcrumbs: drops the trunc(gamma · n) largest magnitudes and as many of the smallest as leaves trunc(density · n).
- * @param emptyTopDropsAll mergekit's slice `[bottom : -0]`: where no outlier is cut off, nothing at all is kept
- */
-export function keepMiddle(tau: Float64Array, density: number, gamma: number, emptyTopDropsAll: boolean): Float64Array {
+/** Breadcrumbs: without the trunc(gamma · n) largest magnitudes, the next trunc(density · n); fewer are cut off where too few are left. */
+export function keepMiddle(tau: Float64Array, density: number, gamma: number): Float64Array {
   if (density >= 1) return tau
   const n = tau.length
-  let top = Math.trunc(gamma * n)
-  let bottom = n - Math.trunc(density * n) - top
-  if (bottom < 0) {
-    top += bottom
-    bottom = 0
-  }
-  const kept = new Float64Array(n)
-  if (top === 0 && emptyTopDropsAll) return kept
+  const count = Math.trunc(density * n)
+  const bottom = Math.max(0, n - count - Math.trunc(gamma * n))
   const order = smallestFirst(tau)
-  for (let r = bottom; r < n - top; r++) kept[order[r]!] = tau[order[r]!]!
+  const kept = new Float64Array(n)
+  for (const i of order.subarray(bottom, bottom + count)) kept[i] = tau[i]!
   return kept
 }
 

@@ -41,12 +41,11 @@ function mergeFamily(member: FamilyMember, input: TensorInput): Float64Array {
   const { base, coefficients, parameters } = input
   const weights = coefficients.weight!
   const taus = taskVectors(input.models, base!)
-  const weighted = taus.map((tau, m) => {
-    const thinned = thin(member, tau, m, input)
-    const rescaled = parameters.rescale === true && !perElement(input) ? restoreMagnitude(thinned, tau) : thinned
-    return rescaled.map(value => value * weights[m]!)
+  const thinned = taus.map((tau, m) => {
+    const kept = thin(member, tau, m, input)
+    return parameters.rescale === true && !perElement(input) ? restoreMagnitude(kept, tau) : kept
   })
-  const mix = mixTaskVectors(weighted, weights, { elect: member.elect, normalize: parameters.normalize === true })
+  const mix = mixTaskVectors(thinned, weights, { elect: member.elect, normalize: parameters.normalize === true })
   return sum(base!, combination([Number(parameters.lambda)], [mix]))
 }
 
@@ -57,14 +56,14 @@ function perElement({ parameters }: TensorInput): boolean {
 
 function thin({ sparsifier }: FamilyMember, tau: Float64Array, m: number, input: TensorInput): Float64Array {
   if (sparsifier === 'none') return tau
-  const { name, shape, ids, seed, coefficients, parameters } = input
+  const { name, shape, ids, seed, coefficients } = input
   const density = coefficients.density![m]!
   const where = place(name, ids[m]!)
   switch (sparsifier) {
     case 'largest':
       return keepLargest(tau, density, where)
     case 'middle':
-      return keepMiddle(tau, density, coefficients.gamma![m]!, parameters.empty_top_drops_all === true)
+      return keepMiddle(tau, density, coefficients.gamma![m]!)
     case 'random': {
       const kept = keepRandom(tau, density, positionRandom(seed, ids[m]!, name))
       return perElement(input) && density > 0 && density < 1 ? kept.map(value => value / density) : kept
@@ -93,15 +92,6 @@ function familyParameters({ sparsifier, normalize, rescale }: FamilyMember): Ope
   ]
   if (rescale !== undefined) {
     parameters.push(boolean('rescale', 'Scale what a task vector keeps back to its L1 norm.', rescale))
-  }
-  if (sparsifier === 'middle') {
-    parameters.push(
-      boolean(
-        'empty_top_drops_all',
-        'As mergekit: a tensor too small for an outlier keeps nothing of its task vector.',
-        false,
-      ),
-    )
   }
   if (sparsifier === 'random' || sparsifier === 'rank') {
     parameters.push({

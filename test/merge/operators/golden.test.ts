@@ -91,16 +91,6 @@ const ROWS: readonly Row[] = [
     { base, coefficients: { weight: [1, 0.5, 0.5], density: [0.5, 0.5, 0.5], gamma: [0.1, 0.1, 0.1] } },
     [-1.91674805, 1.98095703, 2.60717773, -1.7043457, -0.361206055],
   ],
-  [
-    'breadcrumbs without an outlier, as mergekit',
-    'breadcrumbs',
-    {
-      base,
-      coefficients: { weight: [1, 0.5, 0.5], density: [0.5, 0.5, 0.5], gamma: [0.01, 0.01, 0.01] },
-      parameters: { empty_top_drops_all: true },
-    },
-    [-2.37890625, -4.24804688, 0, -1.86328125, -0.51171875],
-  ],
   ['model stock', 'model_stock', { base }, [-2.31343263, -3.74854163, 0.253482744, -1.84663705, -0.501279927]],
   [
     'sce topk=.5',
