@@ -66,7 +66,7 @@ async function compare(architecture, { label, stored, dtypes }) {
     }
     if (record.error !== undefined || error !== undefined)
       found.push({ ...row, theirError: record.error, ourError: error })
-    else found.push({ ...row, ...difference(theirs, ours, tiesOf(method, form, folder, parsed)) })
+    else found.push({ ...row, ...difference(theirs, ours, tiesOf(form, folder, parsed)) })
   }
   return found
 }
@@ -75,7 +75,7 @@ async function compare(architecture, { label, stored, dtypes }) {
  * Positions that a method selects by rank where several elements have the very rank's magnitude: which of them is kept is arbitrary (in
  * mergekit it depends on the sorting routine). By tensor name; plain forms only.
  */
-function tiesOf(method, form, folder, { models }) {
+function tiesOf(form, folder, { models }) {
   if (form === 'slices') return () => false // tensors are renumbered, ranks are the same as in the other forms
   const open = model => openCheckpoint(model)
   const base = open(join(folder, 'base'))
