@@ -1,4 +1,5 @@
 import { ConfigError, nearest, show } from '../errors.ts'
+import { auto } from './auto/auto.ts'
 import { bayes } from './bayes/bayes.ts'
 import { cmaEs } from './cma-es/cma-es.ts'
 import { comoCmaEs } from './evolution/como-cma-es.ts'
@@ -19,6 +20,7 @@ import { tpe } from './tpe/tpe.ts'
 
 /** Every strategy by kind. A new one is added here, and has to pass `test/contracts/strategy-contract.ts`. */
 export const STRATEGIES: Readonly<Record<string, StrategyDefinition>> = {
+  [auto.kind]: auto,
   [bayes.kind]: bayes,
   [cmaEs.kind]: cmaEs,
   [comoCmaEs.kind]: comoCmaEs,
