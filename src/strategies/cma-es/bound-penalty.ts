@@ -36,7 +36,7 @@ export class BoundPenalty {
     else if (spread === Number.POSITIVE_INFINITY && this.#spreads.length > 1)
       this.#spreads.unshift(Math.max(...this.#spreads))
     if (this.#spreads.length > 20 + (3 * n) / lambda) this.#spreads.pop()
-    if (this.#spreads.length === 0) return // on a plateau there is nothing to weigh a violation against
+    if (this.#spreads.length === 0) return
 
     const scale = median(this.#spreads)
     // The first generation's spread is no measure yet: the weights are set once more after the second.
@@ -55,9 +55,11 @@ export class BoundPenalty {
 
   /** What a sample's loss is raised by. */
   penalty(violation: Float64Array): number {
-    if (this.#weights === undefined) return 0
+    // On a plateau the violation alone decides, lest the mean walk away from the box.
+    const plateau = this.#spreads.length === 0
+    if (this.#weights === undefined && !plateau) return 0
     let sum = 0
-    for (let i = 0; i < violation.length; i++) sum += this.#weights[i]! * violation[i]! ** 2
+    for (let i = 0; i < violation.length; i++) sum += (this.#weights?.[i] ?? 1) * violation[i]! ** 2
     return sum / violation.length
   }
 

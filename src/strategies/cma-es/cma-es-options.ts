@@ -6,8 +6,9 @@ import { BOUNDARIES } from './genotype.ts'
 import { SAMPLINGS } from './orthogonal-sampling.ts'
 
 export const cmaEsOptionsSchema = z.strictObject({
-  // On quadratics with a condition number of 100 and d = 4, 12, 36, started from the middle: where the optimum lies within a quarter
-  // of the range, 0.15 is ahead of 0.3 by 0.3 to 0.8 decades after 300 evaluations, where it lies near the bounds, behind by at most 0.2.
+  // On quadratics with a condition number of 100 and d = 4, 12, 36, started from the middle, after 300 evaluations: where the optimum lies
+  // within a quarter of the range, 0.15 is ahead of 0.3 by 0.3 to 0.4 decades for d = 12 and 36, near the bounds they differ by at most 0.3.
+  // On an accuracy in steps of 1/50, d = 8, it gets every example right within 600 evaluations for 15 seeds of 15, 0.2 for 4.
   sigma0: z
     .number()
     .positive()
@@ -35,19 +36,21 @@ export const cmaEsOptionsSchema = z.strictObject({
     .describe(
       'How a generation is drawn: in "orthogonal" directions (fewer evaluations), or each candidate "independent".',
     ),
+  // Folding bends the landscape near a bound, which ill-conditioned functions notice: on BBOB, d = 5, the penalty gains 0.01 to 0.06 of the
+  // area under the runtime profile on f5, f8, f10, f11 and f12, and loses nothing elsewhere.
   boundary: z
     .enum(BOUNDARIES)
-    .default('transform')
+    .default('penalty')
     .describe(
-      'How real genes stay in range: "transform" folds samples back smoothly, "penalty" moves them to the bound and raises their ' +
-        'loss, for optima on the boundary.',
+      'How real genes stay in range: "penalty" moves samples to the bound and adds to their loss, "transform" folds them back smoothly.',
     ),
+  // Off unless asked for: within 10,000 evaluations (d = 10; sphere with noise, Rastrigin with and without, accuracies of 200 examples, fresh
+  // or the same each time) it was never ahead by more than 5 % and on Rastrigin far behind restarts with larger populations.
   learning_rate_adaptation: z
-    .union([z.literal('auto'), z.boolean()])
-    .default('auto')
+    .boolean()
+    .default(false)
     .describe(
-      'Shorten steps where noise or many local optima make them contradict each other; "auto" does so when the example scores ' +
-        'show that a generation’s losses differ by little more than their standard errors.',
+      'Shorten steps where noise or many local optima make them contradict each other: for long runs under heavy noise.',
     ),
   restarts: z
     .enum(RESTARTS)

@@ -12,9 +12,9 @@ import { firstRun, nextRun, type RestartState, type RunPlan, restartStateSchema 
 import { defaultPopulationSize } from './cma-es-run.ts'
 import { CmaEsStop, stopStateSchema } from './cma-es-stop.ts'
 import { covarianceModel } from './covariance-model.ts'
-import { lossResolution } from './example-scores.ts'
 import { Genotype } from './genotype.ts'
 import { injectionLimit } from './injection.ts'
+import { lossStep } from './loss-step.ts'
 import { MixedRun, type MixedStart, mixedRunStateSchema, type Sample } from './mixed-run.ts'
 import { promisingCount, promisingDistribution } from './warm-start.ts'
 
@@ -39,7 +39,6 @@ const stateSchema = z.strictObject({
   samples: z.strictObject({ z: z.string(), choices: z.array(z.number().int()) }), // in ask order
   told: z.array(z.number().int()), // positions in the generation, ascending
   losses: z.string(), // of those; NaN: failed
-  noises: z.string(), // of those: squared standard errors; NaN: unknown
   lossStep: z.number().nullable(), // null: no trial told yet
   run: mixedRunStateSchema,
   maxGenerations: z.number().int().nullable(),
@@ -70,8 +69,8 @@ class CmaEs implements Strategy {
   #guests: readonly Genome[]
   #asked = 0
   #samples: Sample[] = []
-  /** By position in the generation. */
-  #told = new Map<number, Told>()
+  /** By position in the generation; `undefined`: failed. */
+  #losses = new Map<number, number | undefined>()
   /** Smallest step of the losses so far, 0 where they are not on a grid, infinite before any. */
   #lossStep = Number.POSITIVE_INFINITY
   #best: { readonly id: number; readonly loss: number } | undefined
@@ -107,19 +106,15 @@ class CmaEs implements Strategy {
     const { scalarization } = this.#options
     for (const trial of trials) {
       const position = trial.id - this.#firstId
-      if (position < 0 || position >= this.#asked || this.#told.has(position)) {
+      if (position < 0 || position >= this.#asked || this.#losses.has(position)) {
         throw new RangeError(`Expected the id of a candidate asked for and not yet told, got ${trial.id}.`)
       }
       const loss = trial.losses && scalarize(scalarization, trial.losses, objectives)
-      if (loss === undefined || !Number.isFinite(loss)) {
-        this.#told.set(position, { loss: undefined, variance: undefined })
-        continue
-      }
-      const { step, variance } = lossResolution(trial, objectives, scalarization)
-      this.#lossStep = Math.min(this.#lossStep, step)
-      this.#told.set(position, { loss, variance })
+      const known = loss !== undefined && Number.isFinite(loss) ? loss : undefined
+      this.#losses.set(position, known)
+      if (known !== undefined) this.#lossStep = Math.min(this.#lossStep, lossStep(trial, objectives, scalarization))
     }
-    if (this.#told.size === this.#generationSize()) this.#learn()
+    if (this.#losses.size === this.#generationSize()) this.#learn()
   }
 
   stopReason(): StopReason | undefined {
@@ -147,9 +142,7 @@ class CmaEs implements Strategy {
   }
 
   snapshot(): Snapshot {
-    const told = [...this.#told.keys()].sort((a, b) => a - b)
-    const column = (key: keyof Told): string =>
-      encodeFloat64(Float64Array.from(told, position => this.#told.get(position)![key] ?? Number.NaN))
+    const told = [...this.#losses.keys()].sort((a, b) => a - b)
     const state: z.infer<typeof stateSchema> = {
       rng: this.#rng.state(),
       firstId: this.#firstId,
@@ -160,8 +153,7 @@ class CmaEs implements Strategy {
         choices: this.#samples.flatMap(sample => [...sample.choices]),
       },
       told,
-      losses: column('loss'),
-      noises: column('variance'),
+      losses: encodeFloat64(Float64Array.from(told, position => this.#losses.get(position) ?? Number.NaN)),
       lossStep: Number.isFinite(this.#lossStep) ? this.#lossStep : null,
       run: this.#run.snapshot(),
       maxGenerations: this.#maxGenerations ?? null,
@@ -194,10 +186,7 @@ class CmaEs implements Strategy {
       injected: false,
     }))
     const losses = decodeFloat64(state.losses, state.told.length)
-    const noises = decodeFloat64(state.noises, state.told.length)
-    strategy.#told = new Map(
-      state.told.map((position, i) => [position, { loss: finite(losses[i]!), variance: finite(noises[i]!) }]),
-    )
+    strategy.#losses = new Map(state.told.map((position, i) => [position, finite(losses[i]!)]))
     strategy.#lossStep = state.lossStep ?? Number.POSITIVE_INFINITY
     strategy.#best = state.best ?? undefined
     strategy.#lastStop = state.lastStop ?? undefined
@@ -237,12 +226,12 @@ class CmaEs implements Strategy {
   #learn(): void {
     const size = this.#generationSize()
     for (let position = 0; position < size; position++) {
-      const loss = this.#told.get(position)?.loss
+      const loss = this.#losses.get(position)
       if (loss !== undefined && (this.#best === undefined || loss < this.#best.loss)) {
         this.#best = { id: this.#firstId + position, loss }
       }
     }
-    const lossAt = (position: number): number => this.#told.get(position)?.loss ?? Number.POSITIVE_INFINITY
+    const lossAt = (position: number): number => this.#losses.get(position) ?? Number.POSITIVE_INFINITY
     const guesses = this.#guests
       .map((genome, position) => ({ genome, loss: lossAt(position) }))
       .slice(1)
@@ -255,7 +244,7 @@ class CmaEs implements Strategy {
     this.#guests = []
     this.#asked = 0
     this.#samples = []
-    this.#told = new Map()
+    this.#losses = new Map()
     if (this.#reachesTarget()) return
     if (this.#phase === 'last-guest') {
       this.#phase = 'stopped'
@@ -304,7 +293,7 @@ class CmaEs implements Strategy {
   #startRun(plan: RunPlan, start: MixedStart): MixedRun {
     const covariance = covarianceModel(this.#options.covariance, this.#genotype.dimension, plan.state.run)
     const run = MixedRun.start(this.#genotype, covariance, plan.populationSize, start, this.#options)
-    if (this.#options.learning_rate_adaptation === true) run.adaptRates()
+    if (this.#options.learning_rate_adaptation) run.adaptRates()
     return run
   }
 
@@ -340,17 +329,9 @@ class CmaEs implements Strategy {
   }
 }
 
-/** What was told of one candidate. */
-interface Told {
-  /** `undefined`: failed. */
-  readonly loss: number | undefined
-  /** Squared standard error of the loss, where example scores tell it. */
-  readonly variance: number | undefined
-}
-
 /** Refuses options that contradict the problem. @param dimension number of real and integer genes. */
 function requireFeasible(options: CmaEsOptions, context: StrategyContext, dimension: number): void {
-  if (options.learning_rate_adaptation === true && covarianceModel(options.covariance, dimension, 0) !== 'full') {
+  if (options.learning_rate_adaptation && covarianceModel(options.covariance, dimension, 0) !== 'full') {
     throw new ConfigError('Strategy "cma-es": learning_rate_adaptation works with the full covariance only.', {
       hint: 'Set covariance: full, or learning_rate_adaptation: false.',
     })

@@ -4,8 +4,16 @@ import { ConfigError } from '../../../src/errors.ts'
 import { createRng } from '../../../src/rng.ts'
 import { cmaEs } from '../../../src/strategies/cma-es/cma-es.ts'
 import type { Strategy, StrategyContext } from '../../../src/strategies/strategy.ts'
-import { corners, dtlz2, zdt1 } from '../../problems/multi-objective.ts'
-import { candidateOf, failed, minimize, realDomain, scored, type TestProblem } from '../../problems/problem.ts'
+import { corners, dtlz2, mixed, zdt1 } from '../../problems/multi-objective.ts'
+import {
+  candidateOf,
+  failed,
+  maximize,
+  minimize,
+  realDomain,
+  scored,
+  type TestProblem,
+} from '../../problems/problem.ts'
 import { constant, ellipsoid, rosenbrock, sphere, stepwiseAccuracy } from '../../problems/single-objective.ts'
 
 function create(problem: TestProblem, options: unknown = {}, seed = 1): Strategy {
@@ -79,11 +87,135 @@ describe('cma-es', () => {
     }
   })
 
-  it('folds samples back into the bounds instead of piling them up there', () => {
+  it('folds samples back into the bounds, or moves them there, as asked', () => {
     const problem = sphere(3)
-    for (const { genome } of create(problem, { sigma0: 1, population_size: 100 }).ask(101)) {
-      expect(genome.some(value => Math.abs(value) === 4)).toBe(false)
+    const onBounds = (boundary: string): number =>
+      create(problem, { sigma0: 1, population_size: 100, boundary })
+        .ask(101)
+        .filter(({ genome }) => genome.some(value => Math.abs(value) === 4)).length
+    expect(onBounds('transform')).toBe(0)
+    expect(onBounds('penalty')).toBeGreaterThan(30)
+  })
+
+  it('hits an optimum on the boundary exactly', () => {
+    const problem = corner(6)
+    expect(search(create(problem), problem, 2000).best).toBe(0)
+    expect(search(create(problem, { boundary: 'transform' }), problem, 2000).best).toBeGreaterThan(0)
+  })
+
+  it('finds the best mixed recipe, whatever the covariance', () => {
+    for (const covariance of ['full', 'separable', 'lm-ma']) {
+      expect(search(create(mixed(), { covariance }), mixed(), 3000).best, covariance).toBeLessThan(1e-8)
     }
+  })
+
+  it('searches a space without a single number', () => {
+    const choices = ['a', 'b', 'c']
+    const genes = Array.from(
+      { length: 12 },
+      (_, i): Gene => ({ kind: 'categorical', name: `c${i}`, choices, initial: 0 }),
+    )
+    const wrong = (x: ArrayLike<number>): number => Array.from(x).filter((k, i) => k !== i % 3).length
+    const problem: TestProblem = {
+      ...sphere(1),
+      domain: { genes, initial: new Float64Array(12) },
+      evaluate: x => [wrong(x)],
+    }
+    expect(search(create(problem), problem, 600).best).toBe(0)
+  })
+
+  it('takes the full covariance for few genes, for many the diagonal first and after a restart lm-ma', () => {
+    const covariance = (strategy: Strategy): unknown => strategy.diagnostics().covariance
+    expect(covariance(create(sphere(20)))).toBe('full')
+    const strategy = create(constant(501), { tolflatfitness: 1 })
+    expect(covariance(strategy)).toBe('separable')
+    search(strategy, constant(501), 30)
+    expect(strategy.diagnostics().run).toBe(1)
+    expect(covariance(strategy)).toBe('lm-ma')
+  })
+
+  it('starts where earlier runs found the best, as wide as those points and a tenth of the range', () => {
+    const problem = sphere(3)
+    const rng = createRng(9)
+    const prior = Array.from({ length: 40 }, (_, id) => {
+      const spread = id < 4 ? 0.02 : 2
+      const genome = Float64Array.from({ length: 3 }, () => 1 + spread * (2 * rng.uniform() - 1))
+      return { ...candidateOf({ genome }, id), losses: [id < 4 ? 0 : 1] }
+    })
+    const context = { ...problem, rng: createRng(1), budget: undefined }
+    const options = cmaEs.options.parse({})
+    const warm = cmaEs.create({ ...context, prior }, options)
+    expect(Number(warm.diagnostics().sigma)).toBeCloseTo(0.1, 2)
+    const middle = warm
+      .ask(1000)
+      .slice(1)
+      .reduce((sum, { genome }) => sum + genome[0]! / 7, 0)
+    expect(Math.abs(middle - 1)).toBeLessThan(0.8) // 7 samples of deviation 0.8
+    for (const few of [prior.slice(0, 9), prior.map(trial => ({ ...trial, losses: undefined }))]) {
+      expect(cmaEs.create({ ...context, prior: few }, options).diagnostics().sigma).toBe(0.15)
+    }
+  })
+
+  it('prefers the choices that were best before', () => {
+    const problem = mixed()
+    const prior = Array.from({ length: 100 }, (_, id) => {
+      const genome = problem.domain.initial.slice()
+      genome[0] = id < 10 ? 2 : 0
+      return { ...candidateOf({ genome }, id), losses: [id] }
+    })
+    const strategy = cmaEs.create(
+      { ...problem, rng: createRng(1), budget: undefined, prior },
+      cmaEs.options.parse({ population_size: 100 }),
+    )
+    const genomes = strategy.ask(101).map(({ genome }) => genome[0])
+    expect(genomes.slice(1).filter(method => method === 2).length).toBeGreaterThan(60) // 11 in 13 expected
+  })
+
+  it('learns from known recipes: one near the optimum draws the search there', () => {
+    const problem = ellipsoid(8)
+    const best = (guesses: readonly Float64Array[]): number => {
+      const context = { ...problem, rng: createRng(4), budget: undefined, guesses }
+      return search(cmaEs.create(context, cmaEs.options.parse({})), problem, 60).best
+    }
+    const near = problem.optimizer.map(v => v + 0.05)
+    const strategy = cmaEs.create(
+      { ...problem, rng: createRng(4), budget: undefined, guesses: [near, problem.domain.initial, near] },
+      cmaEs.options.parse({}),
+    )
+    expect(strategy.ask(2).map(({ genome }) => genome)).toEqual([problem.domain.initial, near])
+    expect(strategy.ask(100)).toHaveLength(10 - 1) // it takes the place of a sample; the declared start is not repeated
+    expect(best([near])).toBeLessThan(best([]) / 10)
+  })
+
+  it('ends at the target, naming it', () => {
+    const problem = sphere(2)
+    const strategy = create(problem, { ftarget: 1e-3 })
+    const { spent, best } = search(strategy, problem, 1000)
+    expect(best).toBeLessThanOrEqual(1e-3)
+    expect(spent).toBeLessThan(400)
+    expect(strategy.stopReason()?.criterion).toBe('ftarget')
+    expect(strategy.ask(5)).toEqual([])
+  })
+
+  it('takes rounding in an accuracy of N examples for equality', () => {
+    const problem: TestProblem = { ...sphere(2), objectives: [maximize('accuracy', 0, 1)] }
+    const scores = new Float32Array(40).fill(1, 0, 30)
+    const run = (scored: boolean): string | undefined => {
+      const strategy = create(problem, { restarts: 'none' })
+      for (let id = 0; id < 500; ) {
+        const trials = strategy.ask(50).map((p, i) => ({
+          ...candidateOf(p, id + i),
+          losses: [-0.75 + 1e-9 * ((id + i) % 5)],
+          ...(scored ? { exampleScores: [scores] } : {}),
+        }))
+        if (trials.length === 0) break
+        id += trials.length
+        strategy.tell(trials)
+      }
+      return strategy.stopReason()?.criterion
+    }
+    expect(run(true)).toBe('tolflatfitness')
+    expect(run(false)).not.toBe('tolflatfitness')
   })
 
   it('widens its search on a plateau, to a third of the box at most', () => {
