@@ -10,7 +10,7 @@
   smac           smac.HyperparameterOptimizationFacade (random forest), deterministic, defaults
   smac-bb        smac.BlackBoxFacade (Gaussian process), deterministic, defaults
 
-Budgets: 200 evaluations; 100 for botorch, optuna-gp, smac and smac-bb, which take seconds per proposal. `best` holds the best loss minus
+Budgets: 200 evaluations; 100 for botorch, optuna-gp, smac and smac-bb, which take seconds per proposal (50 where --budget said so: see the lines). `best` holds the best loss minus
 the known minimum after 50, 100 and 200 evaluations, `trace` every improvement.
 
   python bench/peers/run_bo.py SOLVER [--seeds 0:1] [--problems branin,...] [--budget N]

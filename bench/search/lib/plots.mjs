@@ -5,6 +5,7 @@ import { FRONT_VOLUMES } from './fronts.mjs'
 import { readLines } from './lines.mjs'
 import { median } from './statistics.mjs'
 import { writePlot } from './svg.mjs'
+import { longest } from './tables-bo.mjs'
 
 /** Share of (run, target) pairs solved by evaluations / d, per group of functions, one file a dimension. */
 export function plotBbob() {
@@ -42,7 +43,7 @@ function profile(runs) {
 
 /** Median regret by evaluations. */
 export function plotBo() {
-  const solvers = [...readLines('bo')]
+  const solvers = [...readLines('bo')].map(([name, runs]) => [name, longest(runs)])
   const panels = Object.keys(BO_PROBLEMS).map(problem => ({
     title: problem,
     x: 'evaluations',

@@ -4,29 +4,27 @@ import { readLines } from './lines.mjs'
 import { mean, runtimeArea } from './statistics.mjs'
 import { table } from './table.mjs'
 
-const PEER = 'pycma'
+const PEERS = ['pycma', 'pycma-bounds']
 
-/**
- * Runs of both sides on the same functions, dimensions and instances.
- * @returns {{ name: string, pairs: { ours: any, theirs: any }[] }[]} by own solver
- */
-export function bbobPairs() {
+/** Runs of one of ours and one peer on the same functions, dimensions and instances, for every such couple. */
+function couples() {
   const solvers = readLines('bbob')
   const key = run => `${run.problem} ${run.d} ${run.instance}`
-  const theirs = new Map((solvers.get(PEER) ?? []).map(run => [key(run), run]))
-  return [...solvers]
-    .filter(([name]) => name !== PEER)
-    .map(([name, runs]) => ({
-      name,
-      pairs: runs.flatMap(run => (theirs.has(key(run)) ? [{ ours: run, theirs: theirs.get(key(run)) }] : [])),
-    }))
+  const own = [...solvers].filter(([name]) => !PEERS.includes(name))
+  return own.flatMap(([name, runs]) =>
+    PEERS.flatMap(peer => {
+      const theirs = new Map((solvers.get(peer) ?? []).map(run => [key(run), run]))
+      const pairs = runs.flatMap(run => (theirs.has(key(run)) ? [{ ours: run, theirs: theirs.get(key(run)) }] : []))
+      return pairs.length === 0 ? [] : [{ name, peer, pairs }]
+    }),
+  )
 }
 
 export function bbobTable() {
-  return bbobPairs().map(tablesOf).join('\n\n')
+  return couples().map(tablesOf).join('\n\n')
 }
 
-function tablesOf({ name, pairs }) {
+function tablesOf({ name, peer, pairs }) {
   const dimensions = [...new Set(pairs.map(pair => pair.ours.d))].sort((a, b) => a - b)
   // Every function counts the same, however many of its runs there are yet.
   const area = (chosen, side) =>
@@ -42,7 +40,7 @@ function tablesOf({ name, pairs }) {
     const solvedBy = `${solved(chosen, 'ours')} / ${solved(chosen, 'theirs')}`
     return [[title, chosen.length, ours.toFixed(3), theirs.toFixed(3), (ours - theirs).toFixed(3), solvedBy]]
   }
-  const head = side => [side, 'runs each', name, PEER, 'difference', 'solved']
+  const head = side => [side, 'runs each', name, peer, 'difference', 'solved']
   const groups = dimensions.flatMap(d => {
     const inDimension = pairs.filter(pair => pair.ours.d === d)
     const member = (numbers, pair) => numbers.includes(Number(pair.ours.problem.slice(1)))
@@ -67,7 +65,7 @@ function tablesOf({ name, pairs }) {
       ),
     )
   return [
-    `**${name}**: area under the runtime profile (1: every target at once, 0: no target within 1e4 d evaluations), runs that reach 1e-8`,
+    `**${name} beside ${peer}**: area under the runtime profile (1: every target at once, 0: no target within 1e4 d evaluations), runs that reach 1e-8`,
     '',
     table(head('group'), groups),
     '',

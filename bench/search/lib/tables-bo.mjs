@@ -12,9 +12,19 @@ const logRegret = value => Math.log10(Math.max(FLOOR, value))
 const isOurs = name => name.startsWith('amalgam-')
 
 export function boTable() {
-  const solvers = readLines('bo')
+  const solvers = new Map([...readLines('bo')].map(([name, runs]) => [name, longest(runs)]))
   const at = n => medians(solvers, n)
   return [50, 100, 200].map(at).concat(comparisons(solvers)).join('\n\n')
+}
+
+/** One run per problem and seed: a longer one repeats the shorter. */
+export function longest(runs) {
+  const chosen = new Map()
+  for (const run of runs) {
+    const key = `${run.problem} ${run.seed}`
+    if ((chosen.get(key)?.budget ?? 0) < run.budget) chosen.set(key, run)
+  }
+  return [...chosen.values()]
 }
 
 function medians(solvers, n) {

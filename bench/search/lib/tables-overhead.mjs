@@ -15,7 +15,7 @@ export function overheadTable() {
     }),
   ])
   return [
-    '**Milliseconds per ask and tell** (mean; columns: genes, after so many tells)',
+    '**Milliseconds of processor time per ask and tell** (mean; columns: genes, after so many tells)',
     '',
     table(['solver', ...columns.map(({ d, tells }) => `${d}, ${tells}`)], rows),
   ].join('\n')
