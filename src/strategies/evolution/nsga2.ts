@@ -2,10 +2,10 @@ import { z } from 'zod'
 import type { StrategyContext, StrategyDefinition } from '../strategy.ts'
 import { selectByCrowding } from './crowding.ts'
 import { Generational, type GenerationalAlgorithm } from './generational.ts'
-import { variationOf, variationOptions } from './options.ts'
+import { populationSizeOf, populationSizeOption, variationOf, variationOptions } from './options.ts'
 
 const optionsSchema = z.strictObject({
-  population_size: z.number().int().min(2).max(10_000).default(100).describe('Parents, and children per generation.'),
+  population_size: populationSizeOption,
   ...variationOptions({ crossoverProbability: 0.9, crossoverIndex: 15 }),
 })
 export type Nsga2Options = z.infer<typeof optionsSchema>
@@ -14,7 +14,7 @@ function algorithm(context: StrategyContext, options: Nsga2Options): Generationa
   return {
     kind: 'nsga2',
     version: 1,
-    populationSize: options.population_size,
+    populationSize: populationSizeOf(options.population_size, context.budget, context.objectives.length),
     variation: variationOf(options, context.domain.genes.length),
     memorySchema: z.null(),
     firstMemory: null,

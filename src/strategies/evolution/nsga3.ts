@@ -2,17 +2,12 @@ import { z } from 'zod'
 import type { StrategyContext, StrategyDefinition } from '../strategy.ts'
 import { Generational, type GenerationalAlgorithm } from './generational.ts'
 import { selectNsga3 } from './nsga3-selection.ts'
-import { variationOf, variationOptions } from './options.ts'
+import { populationSizeOf, populationSizeOption, variationOf, variationOptions } from './options.ts'
 import { referenceDirections } from './reference-directions.ts'
 
 const optionsSchema = z.strictObject({
-  population_size: z
-    .number()
-    .int()
-    .min(2)
-    .max(10_000)
-    .default(100)
-    .describe('Parents, and children per generation; there are at most as many reference directions.'),
+  /** There are at most as many reference directions. */
+  population_size: populationSizeOption,
   ...variationOptions({ crossoverProbability: 1, crossoverIndex: 30 }),
 })
 export type Nsga3Options = z.infer<typeof optionsSchema>
@@ -27,11 +22,12 @@ type Memory = z.infer<typeof memorySchema>
 
 function algorithm(context: StrategyContext, options: Nsga3Options): GenerationalAlgorithm<Memory> {
   const m = context.objectives.length
-  const directions = referenceDirections(m, options.population_size)
+  const size = populationSizeOf(options.population_size, context.budget, m)
+  const directions = referenceDirections(m, size)
   return {
     kind: 'nsga3',
     version: 1,
-    populationSize: Math.max(options.population_size, directions.length),
+    populationSize: Math.max(size, directions.length),
     variation: variationOf(options, context.domain.genes.length),
     memorySchema,
     firstMemory: { ideal: [], worst: [], extremes: [] },

@@ -7,7 +7,7 @@ import { type Rng, restoreRng } from '../../rng.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
 import { selectByCrowding } from './crowding.ts'
-import { variationOf, variationOptions } from './options.ts'
+import { populationSizeOf, populationSizeOption, variationOf, variationOptions } from './options.ts'
 import {
   decodePopulation,
   decodeRows,
@@ -39,7 +39,7 @@ const MARGIN = 1
 const ATTEMPTS = 10
 
 const optionsSchema = z.strictObject({
-  population_size: z.number().int().min(2).max(10_000).default(100).describe('Members kept.'),
+  population_size: populationSizeOption,
   ...variationOptions({ crossoverProbability: 0.9, crossoverIndex: 15 }),
 })
 export type SmsEmoaOptions = z.infer<typeof optionsSchema>
@@ -85,7 +85,7 @@ class SmsEmoa implements Strategy {
       })
     }
     this.#context = context
-    this.#size = options.population_size
+    this.#size = populationSizeOf(options.population_size, context.budget, m)
     this.#variation = variationOf(options, d)
     this.#rng = state.rng
     this.#population = state.population
@@ -96,13 +96,14 @@ class SmsEmoa implements Strategy {
 
   static create(context: StrategyContext, options: SmsEmoaOptions): SmsEmoa {
     const rng = context.rng.split(KIND)
+    const size = populationSizeOf(options.population_size, context.budget, context.objectives.length)
     const prior = priorMembers(context)
     const { survivors } = selectByCrowding(
       prior.map(member => member.losses),
-      options.population_size,
+      size,
     )
     const population = survivors.map(i => prior[i]!)
-    const first = firstGenomes(context, options.population_size - population.length, rng)
+    const first = firstGenomes(context, size - population.length, rng)
     return new SmsEmoa(context, options, { rng, population, arrived: [], first, asked: 0 })
   }
 
