@@ -2,9 +2,10 @@ import { ConfigError, MergeError, show } from '../errors.ts'
 import type { Recipe } from '../space/recipe.ts'
 import { instantiateKernel, isFiniteResult, type Kernel } from './kernel/load.ts'
 import { blockStart, COEFFICIENTS_AT, POINTERS_AT, padded, SCRATCH_BYTES, TILE_AT, TILE_BYTES } from './layout.ts'
-import type { TensorPlan } from './method.ts'
+import type { KernelPlan, TensorPlan } from './method.ts'
 import type { MergedModel, TensorView } from './model.ts'
-import { planTensors, type Section } from './plan.ts'
+import { OperatorTensors, operatorKey } from './operator-tensors.ts'
+import { planTensors } from './plan.ts'
 import type { SharedSources, SharedTensor } from './sources.ts'
 
 /** Builds candidates in memory, one at a time. */
@@ -57,6 +58,7 @@ class TileMerger implements Merger {
   readonly #scratch: readonly Scratch[]
   readonly #outputs: readonly Output[]
   readonly #model: MergedModel
+  readonly #operators: OperatorTensors
 
   constructor({ ids, banks, tensors }: SharedSources, threadIndex: number) {
     this.#ids = ids
@@ -72,6 +74,7 @@ class TileMerger implements Merger {
       }
     })
     this.#outputs = tensors.map(tensor => ({ tensor, data: new Float32Array(tensor.elements), holds: undefined }))
+    this.#operators = new OperatorTensors(tensors, (source, t) => gather(banks, tensors[t]!, source))
     const views = this.#outputs.map(({ tensor: { name, shape }, data }): [string, TensorView] => [
       name,
       { dtype: 'float32', shape, data },
@@ -90,14 +93,17 @@ class TileMerger implements Merger {
       const key = sections.map(({ end, plan }) => `${end} ${planKey(plan)}`).join('|')
       if (output.holds === key) continue
       output.holds = undefined // what is written below is no plan's result before it is complete
-      for (const section of sections) this.#compute(section, output)
+      for (const { begin, end, plan } of sections) {
+        if (plan.kernel === 'operator') output.data.set(this.#operators.merge(plan, t))
+        else this.#compute(plan, begin, end, output)
+      }
       output.holds = key
     }
     return this.#model
   }
 
   /** Kernels work on whole blocks: at the rim of a section they compute more elements than are copied. */
-  #compute({ begin, end, plan: { kernel: name, base, terms } }: Section, { tensor, data }: Output): void {
+  #compute({ kernel: name, base, terms }: KernelPlan, begin: number, end: number, { tensor, data }: Output): void {
     let done = 0
     for (const { bank, elements, addresses } of tensor.stretches) {
       const [from, to] = [Math.max(begin - done, 0), Math.min(end - done, elements)]
@@ -127,6 +133,17 @@ class TileMerger implements Merger {
   }
 }
 
+/** A source's tensor out of its stretches. */
+function gather(banks: SharedSources['banks'], { stretches, elements }: SharedTensor, source: number): Float64Array {
+  const whole = new Float64Array(elements)
+  let done = 0
+  for (const { bank, elements: count, addresses } of stretches) {
+    whole.set(new Float32Array(banks[bank]!.buffer, addresses[source]!, count), done)
+    done += count
+  }
+  return whole
+}
+
 export function notFinite(name: string): MergeError {
   return new MergeError(`The merge has a NaN or an infinity in tensor ${show(name)}.`, {
     hint: 'The coefficients are too large for float32; bound them.',
@@ -138,14 +155,16 @@ export function notFinite(name: string): MergeError {
  * read. The kernel keeps the base's bits where the deltas add up to zero, so the result is the same bits.
  */
 function withoutZeroDeltas(plan: TensorPlan, twinOf: readonly number[]): TensorPlan {
+  if (plan.kernel !== 'task-arithmetic' || plan.base === undefined) return plan
   const { kernel, base, terms } = plan
-  if (kernel !== 'task-arithmetic' || base === undefined) return plan
   const left = terms.filter(({ source }) => twinOf[source] !== twinOf[base])
   if (left.length === terms.length) return plan
   if (left.length > 0) return { kernel, base, terms: left }
   return { kernel: 'linear', base: undefined, terms: [{ source: base, coefficient: 1 }] }
 }
 
-function planKey({ kernel, base, terms }: TensorPlan): string {
+function planKey(plan: TensorPlan): string {
+  if (plan.kernel === 'operator') return operatorKey(plan)
+  const { kernel, base, terms } = plan
   return `${kernel} ${base} ${terms.map(({ source, coefficient }) => `${source}:${coefficient}`).join(' ')}`
 }

@@ -1,4 +1,9 @@
-/** What a merge method is to the rest of the program. One method, one file; the list is in `methods.ts`. */
+import type { MergeOperator, Settings } from './operators/operator.ts'
+
+/**
+ * A merge method with a kernel of its own: out = Σ c_j x_j or b + Σ c_j (x_j − b). One method, one file; the list is in `methods.ts`. All
+ * methods, these too, are defined in `operators/`.
+ */
 export interface MergeMethod {
   /** mergekit's spelling, as in recipes. */
   readonly name: string
@@ -14,7 +19,7 @@ export interface MergeMethod {
    * What to compute for every tensor of one group.
    * @throws {MergeError} when the coefficients have no meaning, such as a sum of zero that is to be divided by
    */
-  plan(input: PlanInput): TensorPlan
+  plan(input: PlanInput): KernelPlan
 }
 
 export type MethodParameter = NumberParameter | BooleanParameter
@@ -49,8 +54,24 @@ export interface PlanInput {
   readonly where: string
 }
 
+export type TensorPlan = KernelPlan | OperatorPlan
+
+/** A tensor by its definition, in float64. */
+export interface OperatorPlan {
+  readonly kernel: 'operator'
+  readonly operator: MergeOperator
+  readonly settings: Settings
+  readonly base: number | undefined
+  /** Positions of the merged models, in the order of the recipe. */
+  readonly sources: readonly number[]
+  /** Their ids. */
+  readonly ids: readonly string[]
+  /** 0 in the first block, 1 in the last; undefined outside blocks. */
+  readonly depth: number | undefined
+}
+
 /** One pass of a kernel. Terms are added in this order. */
-export interface TensorPlan {
+export interface KernelPlan {
   readonly kernel: 'linear' | 'task-arithmetic'
   /** Position of b; undefined for `linear`. */
   readonly base: number | undefined

@@ -1,10 +1,12 @@
 import { ConfigError, MergeError, nearest, show } from '../errors.ts'
-import { indexLayers, selectGroup } from '../space/layer-groups.ts'
+import { indexLayers, type LayerIndex, layerOf, selectGroup } from '../space/layer-groups.ts'
 import { createPieceLine, positionOf } from '../space/piece-line.ts'
 import type { ParameterMerge, PiecewiseMerge, Recipe } from '../space/recipe.ts'
 import { linear } from './linear.ts'
-import type { MergeMethod, TensorPlan } from './method.ts'
-import { findMethod } from './methods.ts'
+import type { MergeMethod, OperatorPlan, TensorPlan } from './method.ts'
+import { METHODS } from './methods.ts'
+import { settingsOf } from './operators/apply.ts'
+import { findOperator } from './operators/registry.ts'
 
 /** A recipe made ready for given sources: what to compute for each tensor. */
 export interface MergePlan {
@@ -40,10 +42,21 @@ export function planTensors(
   if (recipe.kind === 'piecewise-merge') return planPieces(recipe, sourceIds, tensors)
   const names = tensors.map(({ name }) => name)
   const { groups, groupOf } = planRecipe(recipe, sourceIds, names)
+  const index = indexLayers(names)
   return tensors.map(({ name, elements }) => {
     const plan = groups[groupOf(name)]!
-    return elements === 0 ? [] : [{ begin: 0, end: elements, plan }]
+    if (elements === 0) return []
+    const own = plan.kernel === 'operator' ? { ...plan, depth: depthOf(name, index) } : plan
+    return [{ begin: 0, end: elements, plan: own }]
   })
+}
+
+/** 0 for the first numbered layer, 1 for the last; undefined outside of them. */
+function depthOf(name: string, index: LayerIndex): number | undefined {
+  const layer = layerOf(name, index)
+  if (typeof layer !== 'number') return undefined
+  const position = index.layers.indexOf(layer)
+  return index.layers.length === 1 ? 0 : position / (index.layers.length - 1)
 }
 
 function planPieces(
@@ -111,19 +124,48 @@ export function planRecipe(
   sourceIds: readonly string[],
   tensorNames: readonly string[],
 ): MergePlan {
-  const method = findMethod(recipe.method)
+  const groupOf = selectGroup(recipe.groups, indexLayers(tensorNames))
+  const method = METHODS.get(recipe.method)
+  if (method === undefined) return { groups: planOperator(recipe, sourceIds), groupOf }
   if (method.needsBase && recipe.base === undefined) {
     throw new ConfigError(`The method ${method.name} needs a base, the model that all sources were tuned from.`)
   }
   const sources = positionsOf(recipe, sourceIds)
   const base = recipe.base === undefined ? undefined : positionOfSource(recipe.base, sourceIds)
-  const parameters = methodParameters(method, recipe.parameters)
   const groups = recipe.groups.map((group, position) => {
     const where = `group ${position + 1}`
+    const parameters = methodParameters(method, { ...recipe.parameters, ...group.parameters })
     const coefficients = coefficientsPerSource(method, recipe.sources, group.coefficients, where)
     return method.plan({ base, sources, coefficients, parameters, where })
   })
-  return { groups, groupOf: selectGroup(recipe.groups, indexLayers(tensorNames)) }
+  return { groups, groupOf }
+}
+
+/** Methods without a kernel. `seed` among the parameters decides the random masks of those that have them. */
+function planOperator(recipe: ParameterMerge, sourceIds: readonly string[]): OperatorPlan[] {
+  const operator = findOperator(recipe.method)
+  const sources = positionsOf(recipe, sourceIds)
+  const base = recipe.base === undefined ? undefined : positionOfSource(recipe.base, sourceIds)
+  if (operator.needs !== undefined) {
+    throw new ConfigError(
+      `${operator.name} needs statistics of the models' activations, which a recipe does not carry.`,
+    )
+  }
+  const { seed = 0, ...parameters } = recipe.parameters
+  if (typeof seed !== 'number' || !Number.isSafeInteger(seed)) {
+    throw new ConfigError(`The parameter seed must be a whole number, got ${show(seed)}.`)
+  }
+  return recipe.groups.map((group, position) => {
+    const where = `group ${position + 1}`
+    for (const id of Object.keys(group.coefficients)) {
+      if (!recipe.sources.includes(id))
+        throw unknown(`${where} weighs ${show(id)}, which is not among`, id, recipe.sources)
+    }
+    const coefficients = recipe.sources.map(id => group.coefficients[id] ?? {})
+    const given = { parameters: { ...parameters, ...group.parameters }, coefficients, seed }
+    const settings = settingsOf(operator, given, base !== undefined, where)
+    return { kernel: 'operator', operator, settings, base, sources, ids: recipe.sources, depth: undefined }
+  })
 }
 
 function methodParameters(method: MergeMethod, given: ParameterMerge['parameters']): Record<string, number | boolean> {

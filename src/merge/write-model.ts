@@ -22,9 +22,11 @@ import type { NamedCheckpoint } from './inspect.ts'
 import { allocateSharedMemory, instantiateKernel, isFiniteResult } from './kernel/load.ts'
 import { blockStart, padded } from './layout.ts'
 import { notFinite } from './merge.ts'
-import type { TensorPlan } from './method.ts'
+import type { KernelPlan, OperatorPlan } from './method.ts'
 import type { SourceReference } from './model.ts'
+import { OperatorTensors } from './operator-tensors.ts'
 import { planTensors, type Section } from './plan.ts'
+import { encodeStretch, readStretch } from './program/read-tensor.ts'
 import { differentOther, type OpenSources, openSources } from './sources.ts'
 
 /** Merged models as files, in memory that does not grow with the model. */
@@ -143,11 +145,20 @@ async function writeWeights(recipe: Recipe, opened: OpenSources, path: string, {
   const writer = new SafetensorsWriter(path, specs, new Map([['format', 'pt']]))
   try {
     const merge = createChunkMerge(sources)
+    const position = new Map(weights.map(({ name }, t) => [name, t]))
+    const operators = new OperatorTensors(weights, (source, t) => {
+      const { name, shape, elements } = weights[t]!
+      return readStretch(sources[source]!.checkpoint, name, shape, 0, elements, undefined)
+    })
     const read = sources[0]!.checkpoint
     for (const { name, dtype: written } of writer.layout.entries) {
       const plan = plans.get(name)
       if (plan === undefined) writer.append(read.read(name))
-      else if (isWeightDtype(written)) merge(name, plan, written, bytes => writer.append(bytes))
+      else if (isWeightDtype(written)) {
+        const operator = operatorOf(plan)
+        if (operator === undefined) merge(name, kernelSections(plan), written, bytes => writer.append(bytes))
+        else writer.append(encodeStretch(operators.merge(operator, position.get(name)!), written, name))
+      }
       await breathe() // timers, signals and progress get their turn between tensors
     }
     for (const { checkpoint } of sources) checkpoint.verifyUnchanged()
@@ -157,9 +168,20 @@ async function writeWeights(recipe: Recipe, opened: OpenSources, path: string, {
   }
 }
 
+/** The plan of a tensor that an operator computes as a whole. */
+function operatorOf([section]: readonly Section[]): OperatorPlan | undefined {
+  return section?.plan.kernel === 'operator' ? section.plan : undefined
+}
+
+type KernelSection = Section & { readonly plan: KernelPlan }
+
+function kernelSections(sections: readonly Section[]): readonly KernelSection[] {
+  return sections.filter((section): section is KernelSection => section.plan.kernel !== 'operator')
+}
+
 type ChunkMerge = (
   name: string,
-  sections: readonly Section[],
+  sections: readonly KernelSection[],
   written: WeightDtype,
   append: (bytes: Uint8Array) => void,
 ) => void
@@ -183,7 +205,7 @@ function createChunkMerge(sources: readonly NamedCheckpoint[]): ChunkMerge {
   const part = new Float32Array(memory.buffer, partAt, CHUNK)
 
   /** Elements [from, to) of the chunk. @returns the bits of the largest magnitude */
-  const compute = ({ kernel: pass, base, terms }: TensorPlan, from: number, to: number, length: number): number => {
+  const compute = ({ kernel: pass, base, terms }: KernelPlan, from: number, to: number, length: number): number => {
     for (const [j, { source, coefficient }] of terms.entries()) {
       addresses[j] = chunkAt(source)
       coefficients[j] = coefficient

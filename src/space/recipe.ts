@@ -9,7 +9,7 @@ export type Recipe = ParameterMerge | PiecewiseMerge
 /** A merge in parameter space: each tensor of the result is one operator applied to the same tensor of the sources. */
 export interface ParameterMerge {
   readonly kind: 'parameter-merge'
-  /** Name in the registry `merge/methods.ts`, mergekit's spelling: `linear`, `task_arithmetic`, ... */
+  /** Name in the registry `merge/operators/registry.ts`, mergekit's spelling: `linear`, `task_arithmetic`, ... */
   readonly method: string
   /** Source id of the common ancestor; required by methods that work on task vectors. */
   readonly base: string | undefined
@@ -26,6 +26,8 @@ export interface RecipeGroup {
   readonly layers: readonly [first: number, end: number] | 'pre' | 'post' | 'all'
   /** Only tensors whose name contains this substring (case-sensitive, as in mergekit). Absent: no restriction. */
   readonly filter?: string
+  /** Parameters of the method for this group, instead of the recipe's. */
+  readonly parameters?: Readonly<Record<string, number | boolean | string>>
   /** Source id → parameter (`weight`, `density`, ...) → value. Every source has an entry. */
   readonly coefficients: Readonly<Record<string, Readonly<Record<string, number>>>>
 }
@@ -57,17 +59,20 @@ const sourceId = z
   .string()
   .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, 'A source id has letters, digits, ".", "_" and "-" only.')
 
+const parameters = z.record(z.string(), z.union([z.number(), z.boolean(), z.string()]))
+
 const parameterMerge = z.strictObject({
   kind: z.literal('parameter-merge'),
   method: z.string(),
   base: sourceId.optional(),
   sources: z.array(sourceId).min(1),
-  parameters: z.record(z.string(), z.union([z.number(), z.boolean(), z.string()])),
+  parameters,
   groups: z
     .array(
       z.strictObject({
         layers: z.union([z.tuple([z.int().min(0), z.int().min(1)]), z.enum(['pre', 'post', 'all'])]),
         filter: z.string().min(1).optional(),
+        parameters: parameters.optional(),
         coefficients: z.record(sourceId, z.record(z.string(), coefficient)),
       }),
     )

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { ConfigError, MergeError } from '../../src/errors.ts'
+import type { KernelPlan, TensorPlan } from '../../src/merge/method.ts'
 import { findMethod, METHODS } from '../../src/merge/methods.ts'
+import { OPERATORS } from '../../src/merge/operators/registry.ts'
 import { planRecipe } from '../../src/merge/plan.ts'
 import type { ParameterMerge } from '../../src/space/recipe.ts'
 import { failure, group, linearRecipe, taskArithmeticRecipe } from './fixture.ts'
@@ -15,7 +17,12 @@ const NAMES = [
   'norm.weight',
 ]
 
-const planOf = (recipe: ParameterMerge) => planRecipe(recipe, IDS, NAMES).groups[0]!
+/** Both methods here have kernels. */
+const kernelPlan = (plan: TensorPlan): KernelPlan => {
+  if (plan.kernel === 'operator') throw new TypeError('Expected the plan of a kernel.')
+  return plan
+}
+const planOf = (recipe: ParameterMerge) => kernelPlan(planRecipe(recipe, IDS, NAMES).groups[0]!)
 const complaint = (recipe: ParameterMerge) => {
   const error = failure(() => planRecipe(recipe, IDS, NAMES))
   return [error.constructor, error.message, error.hint]
@@ -113,7 +120,7 @@ describe('a recipe', () => {
       NAMES,
     )
     expect(NAMES.map(plan.groupOf)).toEqual([0, 1, 2, 2, 2, 3])
-    expect(plan.groups.map(({ terms }) => terms.length)).toEqual([1, 2, 2, 1])
+    expect(plan.groups.map(group => kernelPlan(group).terms.length)).toEqual([1, 2, 2, 1])
   })
 
   it('leaves no tensor to chance', () => {
@@ -127,7 +134,7 @@ describe('a recipe', () => {
     [
       'an unknown method',
       { ...recipe, method: 'linaer' },
-      'There is no merge method "linaer"; known are linear, task_arithmetic.',
+      `There is no merge method "linaer"; known are ${[...OPERATORS.keys()].join(', ')}.`,
       'Did you mean linear?',
     ],
     [

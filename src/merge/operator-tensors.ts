@@ -1,0 +1,71 @@
+import { canonicalJson } from '../space/recipe.ts'
+import type { OperatorPlan } from './method.ts'
+import { applyOperator } from './operators/apply.ts'
+import type { ModelView, Survey } from './operators/operator.ts'
+
+/** A whole tensor of one source as float64. */
+export type TensorReader = (source: number, tensor: number) => Float64Array
+
+interface Named {
+  readonly name: string
+  readonly shape: readonly number[]
+}
+
+/** Tensors by an operator's definition, from sources that are read one tensor at a time. */
+export class OperatorTensors {
+  readonly #tensors: readonly Named[]
+  readonly #read: TensorReader
+  /** Surveys of the whole model, by operator, settings and models: they do not change while the sources stay. */
+  readonly #surveys = new Map<string, Survey>()
+
+  constructor(tensors: readonly Named[], read: TensorReader) {
+    this.#tensors = tensors
+    this.#read = read
+  }
+
+  /** @throws {MergeError} naming the tensor */
+  merge(plan: OperatorPlan, tensor: number): Float64Array {
+    const { operator, settings, base, sources, ids, depth } = plan
+    const { name, shape } = this.#tensors[tensor]!
+    return applyOperator(operator, {
+      ...settings,
+      name,
+      shape,
+      base: base === undefined ? undefined : this.#read(base, tensor),
+      models: sources.map(source => this.#read(source, tensor)),
+      ids,
+      survey: this.#survey(plan),
+      depth,
+    })
+  }
+
+  #survey(plan: OperatorPlan): Survey | undefined {
+    const { operator, settings, base, sources, ids } = plan
+    if (operator.survey === undefined) return undefined
+    const key = operatorKey(plan)
+    const known = this.#surveys.get(key)
+    if (known !== undefined) return known
+    const [read, tensors] = [this.#read, this.#tensors]
+    const view: ModelView = {
+      ids,
+      tensors: (function* () {
+        for (const [t, { name, shape }] of tensors.entries()) {
+          const models = sources.map(source => read(source, t))
+          yield { name, shape, base: base === undefined ? undefined : read(base, t), models }
+        }
+      })(),
+    }
+    const survey = operator.survey(view, settings)
+    if (this.#surveys.size >= SURVEYS_LIMIT) this.#surveys.clear()
+    this.#surveys.set(key, survey)
+    return survey
+  }
+}
+
+/** A search may try a new setting with every candidate. */
+const SURVEYS_LIMIT = 64
+
+/** Equal for plans that give equal tensors at the same depth. */
+export function operatorKey({ operator, settings, base, sources }: OperatorPlan): string {
+  return `${operator.name} ${base} ${sources.join(' ')} ${canonicalJson(settings)}`
+}

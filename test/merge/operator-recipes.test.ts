@@ -1,0 +1,108 @@
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { openCheckpoint } from '../../src/formats/open-file.ts'
+import { createMerger } from '../../src/merge/merge.ts'
+import { OPERATORS } from '../../src/merge/operators/registry.ts'
+import { loadSharedSources } from '../../src/merge/sources.ts'
+import { mergeToFiles } from '../../src/merge/write-model.ts'
+import type { ParameterMerge } from '../../src/space/recipe.ts'
+import { failure, gen, saveModels, temporaryFolders, tensor } from './fixture.ts'
+
+const newFolder = temporaryFolders()
+const models = () => {
+  const model = (seed: number) =>
+    Object.fromEntries(
+      ['layers.0.w', 'layers.1.w', 'layers.2.w'].map((name, l) => [name, tensor(gen(seed + 10 * l, 24), [4, 6])]),
+    )
+  const folder = newFolder()
+  return { folder, sources: saveModels(folder, { base: model(1), a: model(2), b: model(3), c: model(4) }) }
+}
+
+/** A recipe of any operator, with as many models as it takes. */
+function recipeOf(name: string): ParameterMerge {
+  const operator = OPERATORS.get(name)!
+  const sources = ['a', 'b', 'c'].slice(0, operator.models[1])
+  const values: Readonly<Record<string, number>> = { weight: 0.6, density: 0.5 }
+  const coefficients = Object.fromEntries(
+    sources.map(id => [
+      id,
+      Object.fromEntries(
+        operator.coefficients.flatMap(({ name: key }) => (key in values ? [[key, values[key]!]] : [])),
+      ),
+    ]),
+  )
+  const known = operator.parameters.map(({ name: key }) => key)
+  const parameters = Object.fromEntries(Object.entries({ t: 0.3, n: 2, m: 4 }).filter(([key]) => known.includes(key)))
+  return {
+    kind: 'parameter-merge',
+    method: name,
+    base: operator.base === 'required' ? 'base' : undefined,
+    sources,
+    parameters,
+    groups: [
+      { layers: [0, 2], coefficients },
+      { layers: 'all', coefficients },
+    ],
+  }
+}
+
+const names = [...OPERATORS.values()].filter(({ needs }) => needs === undefined).map(({ name }) => name)
+
+describe('a recipe of any operator', () => {
+  it.each(names)('%s: what is scored in memory is what is written, bit for bit', async name => {
+    const { folder, sources } = models()
+    const recipe = recipeOf(name)
+    const merged = createMerger(loadSharedSources(sources, { threads: 1 }), 0).merge(recipe)
+    const out = join(folder, 'merged.safetensors')
+    await mergeToFiles(recipe, sources, out)
+    const written = openCheckpoint(out)
+    for (const [tensorName, { data }] of merged.tensors) {
+      expect(new Float32Array(written.read(tensorName).slice().buffer), tensorName).toEqual(data)
+      expect(data.every(Number.isFinite)).toBe(true)
+    }
+    written.close()
+  })
+
+  it('computes again only what the next recipe changes', () => {
+    const { sources } = models()
+    const merger = createMerger(loadSharedSources(sources, { threads: 1 }), 0)
+    const recipe = recipeOf('ties')
+    const view = merger.merge(recipe).tensors.get('layers.0.w')!.data
+    const before = view.slice()
+    view[0] = 7 // not allowed to users: shows that the tensor is left alone
+    expect(merger.merge(recipe).tensors.get('layers.0.w')!.data[0]).toBe(7)
+    const [first, rest] = recipe.groups
+    const changed = { ...recipe, groups: [{ ...first!, parameters: { lambda: 0.5 } }, rest!] }
+    const after = merger.merge(changed).tensors.get('layers.0.w')!.data
+    expect(after).not.toEqual(before)
+    expect(merger.merge(recipe).tensors.get('layers.0.w')!.data).toEqual(before)
+  })
+
+  it('draws random masks from its seed', () => {
+    const { sources } = models()
+    const merger = createMerger(loadSharedSources(sources, { threads: 1 }), 0)
+    const recipe = recipeOf('dare_ties')
+    const at = (seed: number) =>
+      merger
+        .merge({ ...recipe, parameters: { ...recipe.parameters, seed } })
+        .tensors.get('layers.2.w')!
+        .data.slice()
+    const one = at(1)
+    expect(at(2)).not.toEqual(one)
+    expect(at(1)).toEqual(one)
+  })
+
+  it.each([
+    [{ method: 'tise' }, 'There is no merge method "tise"'],
+    [{ parameters: { lambda: 1, mu: 2 } }, 'group 1: ties has no parameter "mu"'],
+    [{ parameters: { seed: 0.5 } }, 'The parameter seed must be a whole number, got 0.5.'],
+    [{ base: undefined }, 'ties needs a base'],
+    [{ method: 'regmean', base: undefined }, 'regmean needs statistics'],
+    [{ method: 'nearswap', parameters: { t: 1 } }, 'nearswap merges exactly 1 model besides the base, got 3.'],
+  ])('%j is refused', (change, message) => {
+    const { sources } = models()
+    const merger = createMerger(loadSharedSources(sources, { threads: 1 }), 0)
+    const recipe: ParameterMerge = { ...recipeOf('ties'), ...change }
+    expect(failure(() => merger.merge(recipe)).message).toContain(message)
+  })
+})
