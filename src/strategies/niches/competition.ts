@@ -69,8 +69,7 @@ export function attraction(shared: Float64Array, K: number, A: number): Float64A
   for (let i = 0; i < K; i++) {
     let sum = 0
     for (let j = 0; j < N; j++) {
-      const more = shared[i * N + j]! - shared[A * N + j]!
-      if (more > 0) sum += more
+      sum += Math.max(0, shared[i * N + j]! - shared[A * N + j]!)
     }
     g[i] = sum
   }

@@ -14,8 +14,9 @@ export function encodeScores(scores: Float32Array): string {
 export function decodeScores(text: string): Float32Array {
   if (text.startsWith('f')) return decodeFloat32(text.slice(1))
   const match = /^b(\d{1,9}):/.exec(text)
-  const bytes = Buffer.from(text.slice(match?.[0].length ?? 0), 'base64')
-  const length = Number(match?.[1] ?? -1)
-  if (bytes.length !== Math.ceil(length / 8)) throw new RangeError('Expected scores as bits or float32.')
+  const length = Number(match?.[1])
+  const bytes = Buffer.from(text.slice(match?.[0].length), 'base64')
+  if (match === null || bytes.length !== Math.ceil(length / 8))
+    throw new RangeError('Expected scores as bits or float32.')
   return Float32Array.from({ length }, (_, j) => (bytes[j >> 3]! >> (j & 7)) & 1)
 }
