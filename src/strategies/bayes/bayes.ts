@@ -2,23 +2,36 @@ import { z } from 'zod'
 import { nonDominatedSort } from '../../archive/dominance.ts'
 import type { CandidateId, Genome, JsonValue } from '../../candidate.ts'
 import { ConfigError } from '../../errors.ts'
-import { decodeFloat64, encodeFloat64 } from '../../numerics/float-codec.ts'
 import { SOBOL_DIMENSIONS, SobolSequence } from '../../numerics/sobol.ts'
 import { referencePoint } from '../../objective.ts'
 import { type Rng, type RngState, restoreRng } from '../../rng.ts'
 import { SCALARIZATIONS, scalarize } from '../../scalarization.ts'
 import { lossVariances } from '../noise.ts'
 import { paregoLosses } from '../pareto-scalarization.ts'
-import { rngStateSchema, snapshotState } from '../snapshot.ts'
+import { snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
 import { type Acquisition, logExpectedImprovement } from './acquisition.ts'
+import {
+  type BayesState,
+  decodeFit,
+  decodeRows,
+  decodeTold,
+  encodeFit,
+  encodeRows,
+  encodeTold,
+  stateSchema,
+  type Told,
+} from './bayes-state.ts'
 import { type Encoding, encodingOf } from './encoding.ts'
+import type { Gp } from './gp.ts'
 import { maximize, type Region } from './maximize.ts'
 import { Model } from './model.ts'
 import { hypervolumeCriterion, MAX_HYPERVOLUME_OBJECTIVES } from './multi-objective/hypervolume-criterion.ts'
-import { toTarget } from './output-transform.ts'
+import { noisyLogExpectedImprovement } from './noisy-log-ei.ts'
+import { standardization, toTarget } from './output-transform.ts'
 import { selectObservations } from './select-observations.ts'
 import type { Fit, Observation } from './surrogate.ts'
+import { failureTolerance, newTrustRegion, type TrustRegion, trustBox, updateTrustRegion } from './trust-region.ts'
 
 const KIND = 'bayes'
 const VERSION = 1
@@ -39,7 +52,9 @@ const optionsSchema = z.strictObject({
   output_transform: z
     .enum(['auto', 'none', 'log'])
     .default('auto')
-    .describe('Model the losses as they are ("none"), by a logarithm ("log"), or whichever their skewness asks for.'),
+    .describe(
+      'Model the losses as they are ("none"), by a logarithm ("log"), or by whichever makes them the more probable.',
+    ),
   raw_samples: z
     .number()
     .int()
@@ -65,6 +80,19 @@ const optionsSchema = z.strictObject({
       'Several objectives: a model of each and the expected gain of "hypervolume" (2 or 3 objectives), one model of a new random weighting for ' +
         'each candidate ("parego"), or of one "scalarized" objective, which finds one point; "auto" is the first, or the second for more than 3.',
     ),
+  acquisition: z
+    .enum(['auto', 'log-ei', 'noisy-log-ei'])
+    .default('auto')
+    .describe(
+      'For one loss: expected improvement over the best value ("log-ei"), or averaged over what the best value may be under noise ("noisy-log-ei"); ' +
+        '"auto" is the latter where the noise is more than a tenth of the losses’ deviation.',
+    ),
+  trust_region: z
+    .union([z.literal('auto'), z.boolean()])
+    .default('auto')
+    .describe(
+      'Search in a box around the best point that adapts its size; "auto": with more than 100 genes and one loss.',
+    ),
   scalarization: z
     .enum(SCALARIZATIONS)
     .default('worst')
@@ -72,47 +100,15 @@ const optionsSchema = z.strictObject({
 })
 export type BayesOptions = z.infer<typeof optionsSchema>
 
-const fitSchema = z.strictObject({
-  transform: z.strictObject({
-    warp: z.enum(['none', 'log']),
-    origin: z.number(),
-    shift: z.number(),
-    scale: z.number(),
-  }),
-  parameters: z.strictObject({
-    lengthscales: z.string(),
-    outputscale: z.number(),
-    mean: z.number(),
-    noise: z.number(),
-  }),
-  observations: z.number().int(),
-  failure: z.number(),
-  meanVariance: z.number().nullable(),
-})
-
-const stateSchema = z.strictObject({
-  rng: rngStateSchema,
-  asked: z.number().int().nonnegative(),
-  pending: z.array(z.number().int()), // ids asked and not told, in ask order
-  pendingGenomes: z.string(), // (pending, d)
-  fresh: z.array(z.number().int()), // ids told since the last proposal, ascending
-  genomes: z.string(), // of the observations kept, the fresh ones last, (n, d)
-  losses: z.string(), // (n, m); NaN: failed
-  variances: z.string(), // (n, m); NaN: unknown
-  fits: z.array(fitSchema.nullable()), // one per model
-})
-
-/** A told trial, as much of it as models need. */
-interface Told {
-  readonly genome: Genome
-  readonly losses: readonly number[] | undefined
-  readonly variances: readonly (number | undefined)[]
-}
-
 /** Unit-cube distance below which two genomes are the same. */
 const SAME = 1e-9
 const FIT_LIMIT = 300
 const ANCHORS = 5
+/** Noise, in deviations of the losses, from which the best value counts as unknown; and draws of what it may be. */
+const NOISY = 0.1
+const NOISY_DRAWS = 16
+/** Genes beyond which a model of the whole box knows too little. */
+const GLOBAL_GENES = 100
 
 class Bayes implements Strategy {
   readonly kind = KIND
@@ -133,6 +129,7 @@ class Bayes implements Strategy {
   #told: Told[] = []
   /** Told since the last proposal: in which order must not matter. */
   #fresh = new Map<CandidateId, Told>()
+  #trustRegion: TrustRegion | undefined
   #lastValue: number | undefined
 
   constructor(context: StrategyContext, options: BayesOptions, rng: RngState) {
@@ -148,6 +145,7 @@ class Bayes implements Strategy {
     this.#rng = restoreRng(rng)
     this.#starts = distinct(this.#encoding, [domain.initial, ...(context.guesses ?? [])])
     this.#prior = (context.prior ?? []).map(trial => this.#toldOf(trial))
+    this.#trustRegion = usesTrustRegion(options.trust_region, d, this.#criterion) ? newTrustRegion(0) : undefined
     this.#design = d <= SOBOL_DIMENSIONS ? new SobolSequence(d, this.#rng.split('design')) : undefined
   }
 
@@ -193,6 +191,7 @@ class Bayes implements Strategy {
               transform: fit.transform.warp,
             },
       ),
+      trustRegion: this.#trustRegion?.length ?? null,
       acquisition: this.#lastValue === undefined || Number.isNaN(this.#lastValue) ? null : this.#lastValue,
     }
   }
@@ -202,39 +201,15 @@ class Bayes implements Strategy {
     const m = this.#context.objectives.length
     const fresh = this.#freshIds()
     const told = [...this.#told, ...fresh.map(id => this.#fresh.get(id)!)]
-    const state: z.infer<typeof stateSchema> = {
+    const state: BayesState = {
       rng: this.#rngState,
       asked: this.#asked,
       pending: [...this.#pending.keys()],
-      pendingGenomes: encodeFloat64(flat([...this.#pending.values()], d)),
+      pendingGenomes: encodeRows([...this.#pending.values()], d),
       fresh,
-      genomes: encodeFloat64(
-        flat(
-          told.map(t => t.genome),
-          d,
-        ),
-      ),
-      losses: encodeFloat64(
-        flat(
-          told.map(t => t.losses ?? Array.from({ length: m }, () => Number.NaN)),
-          m,
-        ),
-      ),
-      variances: encodeFloat64(
-        flat(
-          told.map(t => t.variances.map(v => v ?? Number.NaN)),
-          m,
-        ),
-      ),
-      fits: this.#models.map(({ fit }) =>
-        fit === undefined
-          ? null
-          : {
-              ...fit,
-              parameters: { ...fit.parameters, lengthscales: encodeFloat64(fit.parameters.lengthscales) },
-              meanVariance: fit.meanVariance ?? null,
-            },
-      ),
+      ...encodeTold(told, d, m),
+      fits: this.#models.map(({ fit }) => (fit === undefined ? null : encodeFit(fit))),
+      trustRegion: this.#trustRegion ?? null,
     }
     return { kind: KIND, version: VERSION, state }
   }
@@ -245,30 +220,14 @@ class Bayes implements Strategy {
     const m = context.objectives.length
     const strategy = new Bayes(context, options, state.rng)
     strategy.#asked = state.asked
-    const pending = decodeFloat64(state.pendingGenomes, state.pending.length * d)
-    strategy.#pending = new Map(state.pending.map((id, i) => [id, pending.slice(i * d, (i + 1) * d)]))
-    const genomes = decodeFloat64(state.genomes)
-    const n = genomes.length / d
-    const losses = decodeFloat64(state.losses, n * m)
-    const variances = decodeFloat64(state.variances, n * m)
-    const told = Array.from({ length: n }, (_, i) => ({
-      genome: genomes.slice(i * d, (i + 1) * d),
-      losses: Number.isNaN(losses[i * m]) ? undefined : Array.from(losses.slice(i * m, (i + 1) * m)),
-      variances: Array.from(variances.slice(i * m, (i + 1) * m), v => (Number.isNaN(v) ? undefined : v)),
-    }))
-    strategy.#told = told.slice(0, n - state.fresh.length)
-    strategy.#fresh = new Map(state.fresh.map((id, i) => [id, told[n - state.fresh.length + i]!]))
-    strategy.#models = strategy.#newModels(
-      state.fits.map(fit =>
-        fit === null
-          ? undefined
-          : {
-              ...fit,
-              parameters: { ...fit.parameters, lengthscales: decodeFloat64(fit.parameters.lengthscales) },
-              meanVariance: fit.meanVariance ?? undefined,
-            },
-      ),
-    )
+    const pending = decodeRows(state.pendingGenomes, d)
+    strategy.#pending = new Map(state.pending.map((id, i) => [id, pending[i]!]))
+    const told = decodeTold(state, d, m)
+    const known = told.length - state.fresh.length
+    strategy.#told = told.slice(0, known)
+    strategy.#fresh = new Map(state.fresh.map((id, i) => [id, told[known + i]!]))
+    strategy.#models = strategy.#newModels(state.fits.map(fit => (fit === null ? undefined : decodeFit(fit))))
+    strategy.#trustRegion = state.trustRegion ?? undefined
     return strategy
   }
 
@@ -283,7 +242,7 @@ class Bayes implements Strategy {
       target.acquisition,
       {
         encoding: this.#encoding,
-        region: this.#region(),
+        region: this.#region(target.anchors[0]),
         anchors: target.anchors,
         isTaken: genome => isTaken(this.#encoding, genome, taken),
         rng: this.#rng.split(`proposal ${id}`),
@@ -298,9 +257,14 @@ class Bayes implements Strategy {
     return found.genome
   }
 
-  #region(): Region {
+  /** The whole cube, or the trust region around the best genome. */
+  #region(best: Genome | undefined): Region {
     const d = this.#encoding.domain.genes.length
-    return { low: new Float64Array(d), high: new Float64Array(d).fill(1) }
+    const fit = this.#models[0]!.fit
+    if (this.#trustRegion === undefined || fit === undefined || best === undefined) {
+      return { low: new Float64Array(d), high: new Float64Array(d).fill(1) }
+    }
+    return trustBox(this.#encoding, fit.parameters.lengthscales, best, this.#trustRegion.length)
   }
 
   /** The start and known recipes, then scattered points; `undefined` once models take over. */
@@ -310,8 +274,9 @@ class Bayes implements Strategy {
     const { initial_points: wanted } = this.#options
     const d = this.#encoding.domain.genes.length
     const size = wanted === 'auto' ? Math.min(20, Math.max(6, 2 * d + 2)) : wanted
-    if (this.#prior.length >= size) return undefined
-    return id < size ? this.#scattered(id) : undefined
+    const since = id - (this.#trustRegion?.firstId ?? 0)
+    if (this.#prior.length >= size && since === id) return undefined
+    return since < size ? this.#scattered(id) : undefined
   }
 
   #scattered(id: CandidateId): Genome {
@@ -344,12 +309,23 @@ class Bayes implements Strategy {
     else model.update(observations, rng)
     const gp = model.process(observations, this.#pending)
     if (gp === undefined) return undefined
-    const scored = observations.filter(o => o.loss !== undefined)
-    const anchors = scored.sort((a, b) => a.loss! - b.loss!).slice(0, ANCHORS)
+    const means = gp.fittedMeans()
+    // Around the best by the model, not by the loss seen: under noise the least loss is the luckiest.
+    const order = observations.map((_, i) => i).filter(i => observations[i]!.loss !== undefined)
+    order.sort((a, b) => means[a]! - means[b]! || a - b)
+    const anchors = order.slice(0, ANCHORS).map(i => observations[i]!.genome)
+    const best = means.reduce((a, b) => Math.min(a, b))
     return {
-      acquisition: logExpectedImprovement(gp, Math.min(...gp.fittedMeans())),
-      anchors: anchors.map(o => o.genome),
+      acquisition: this.#isNoisy(gp)
+        ? noisyLogExpectedImprovement(gp, NOISY_DRAWS, this.#rng.split(`draws ${id}`))
+        : logExpectedImprovement(gp, best),
+      anchors,
     }
+  }
+
+  #isNoisy(gp: Gp): boolean {
+    const { acquisition } = this.#options
+    return acquisition === 'auto' ? gp.meanNoise() > NOISY ** 2 : acquisition === 'noisy-log-ei'
   }
 
   #hypervolumeTarget(id: CandidateId, told: readonly Told[]): Target | undefined {
@@ -405,8 +381,13 @@ class Bayes implements Strategy {
 
   /** Takes in what has been told since the last proposal, and lets go of what a model could not afford to keep. */
   #absorb(): void {
-    for (const id of this.#freshIds()) this.#told.push(this.#fresh.get(id)!)
+    const firstId = this.#trustRegion?.firstId ?? 0
+    const fresh = this.#freshIds()
+      .filter(id => id >= firstId)
+      .map(id => this.#fresh.get(id)!)
     this.#fresh.clear()
+    this.#told.push(...fresh)
+    this.#adaptTrustRegion(fresh)
     const limit = this.#options.max_observations
     if (this.#told.length <= limit) return
     const ranks = this.#ranks()
@@ -417,6 +398,27 @@ class Bayes implements Strategy {
     )
     this.#told = kept.map(i => this.#told[i]!)
     for (const model of this.#models) model.forget()
+  }
+
+  #adaptTrustRegion(fresh: readonly Told[]): void {
+    const region = this.#trustRegion
+    if (region === undefined) return
+    const loss = (t: Told): number | undefined =>
+      t.losses && scalarize(this.#options.scalarization, t.losses, this.#context.objectives)
+    const known = this.#told.flatMap(t => loss(t) ?? [])
+    const tolerance = failureTolerance(this.#encoding.domain.genes.length, this.#context.budget)
+    // Scattered candidates say where to begin, not whether the box is right.
+    const searching = this.#models[0]!.fit !== undefined
+    const adapted = updateTrustRegion(
+      searching ? region : { ...region, best: null },
+      fresh.map(loss),
+      known.length === 0 ? 0 : standardization(known).scale,
+      tolerance,
+    )
+    this.#trustRegion = adapted ?? newTrustRegion(this.#asked)
+    if (adapted !== undefined) return
+    this.#told = []
+    this.#models = this.#newModels([])
   }
 
   /** How good each told trial is, least best: its loss, or the number of its non-dominated front; `undefined`: failed. */
@@ -456,6 +458,19 @@ function chooseCriterion(option: BayesOptions['criterion'], objectives: number):
   )
 }
 
+/** A trust region knows one best point: it takes a single loss. */
+function usesTrustRegion(option: BayesOptions['trust_region'], d: number, criterion: Criterion): boolean {
+  if (option === true && criterion !== 'scalarized') {
+    throw new ConfigError(
+      `Strategy "bayes" takes a trust region with one loss, but criterion "${criterion}" has several.`,
+      {
+        hint: 'Use criterion "scalarized", or leave "trust_region" at "auto".',
+      },
+    )
+  }
+  return option === 'auto' ? d > GLOBAL_GENES && criterion === 'scalarized' : option
+}
+
 function isTaken(encoding: Encoding, genome: Genome, taken: readonly Float64Array[]): boolean {
   const inputs = encoding.encode(genome)
   return taken.some(other => other.every((value, k) => Math.abs(value - inputs[k]!) < SAME))
@@ -470,12 +485,6 @@ function distinct(encoding: Encoding, genomes: readonly Genome[]): Genome[] {
     taken.push(encoding.encode(genome))
   }
   return kept
-}
-
-function flat(rows: readonly ArrayLike<number>[], width: number): Float64Array {
-  const values = new Float64Array(rows.length * width)
-  for (const [i, row] of rows.entries()) values.set(row, i * width)
-  return values
 }
 
 export const bayes: StrategyDefinition<BayesOptions> = {

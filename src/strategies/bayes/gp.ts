@@ -50,8 +50,9 @@ export class Gp {
   /** K⁻¹ (y - mean), shape (n,); `undefined`: to be solved. */
   #alpha: Float64Array | undefined
   readonly #inverseSquares: Float64Array
-  /** Of the last {@link predict}: input, kernel slopes dk/d(r²), L⁻¹ k. */
+  /** Of the last {@link predict}: input, kernel values k, kernel slopes dk/d(r²), L⁻¹ k. */
   #at: Float64Array
+  #kernels: Float64Array
   #slopes: Float64Array
   #solved: Float64Array
   #block: Float64Array
@@ -66,6 +67,7 @@ export class Gp {
     this.#factor = new Float64Array(packedOffset(capacity))
     this.#inverseSquares = parameters.lengthscales.map(l => 1 / (l * l))
     this.#at = new Float64Array(width)
+    this.#kernels = new Float64Array(capacity)
     this.#slopes = new Float64Array(capacity)
     this.#solved = new Float64Array(capacity)
     this.#block = new Float64Array(4 * capacity)
@@ -106,10 +108,31 @@ export class Gp {
     this.#alpha = undefined
   }
 
+  /** Noise variance of observation i, {@link JITTER} included. */
+  noiseVariance(i: number): number {
+    return this.#noise[i]! + JITTER
+  }
+
+  /** Mean noise variance of the observations. */
+  meanNoise(): number {
+    let sum = 0
+    for (let i = 0; i < this.#size; i++) sum += this.#noise[i]!
+    return sum / this.#size
+  }
+
+  /** Inputs of the observations as they were appended, shape (n, D), flat, up to rounding. */
+  inputs(): Float64Array {
+    const width = this.#at.length
+    const { lengthscales } = this.parameters
+    return this.#scaled
+      .slice(0, this.#size * width)
+      .map((v, at) => (at % width < this.shape.numeric ? v * lengthscales[at % width]! : v))
+  }
+
   /** Means of the latent function at the observations themselves, shape (n,): targets with their noise taken off. */
   fittedMeans(): Float64Array {
     const alpha = this.#weights()
-    return alpha.map((a, i) => this.#targets[i]! - a * (this.#noise[i]! + JITTER))
+    return alpha.map((a, i) => this.#targets[i]! - a * this.noiseVariance(i))
   }
 
   /** Keeps the first `size` observations. */
@@ -131,6 +154,7 @@ export class Gp {
       const decay = outputscale * Math.exp(-t)
       const k = (1 + t + (t * t) / 3) * decay
       this.#slopes[i] = (-5 / 6) * (1 + t) * decay
+      this.#kernels[i] = k
       this.#solved[i] = k
       mean += alpha[i]! * k
     }
@@ -140,14 +164,39 @@ export class Gp {
     return { mean, variance: Math.max(outputscale - explained, MIN_VARIANCE * outputscale) }
   }
 
+  /** Mean at the point of the last {@link predict}, had the observations other values: those whose {@link weightsOf} are given. */
+  meanWith(weights: Float64Array): number {
+    let mean = this.parameters.mean
+    for (let i = 0; i < this.#size; i++) mean += weights[i]! * this.#kernels[i]!
+    return mean
+  }
+
+  /** K⁻¹ (y - mean) for any values y at the observations, shape (n,). */
+  weightsOf(values: Float64Array): Float64Array {
+    const weights = values.map(y => y - this.parameters.mean)
+    solveLower(this.#factor, this.#size, weights)
+    solveLowerTransposed(this.#factor, this.#size, weights)
+    return weights
+  }
+
+  /** L z, shape (n,): observations drawn from the prior, less its mean, when z is standard normal. */
+  colour(z: Float64Array): Float64Array {
+    return z.map((_, i) => {
+      let sum = 0
+      for (let k = 0, row = packedOffset(i); k <= i; k++) sum += this.#factor[row + k]! * z[k]!
+      return sum
+    })
+  }
+
   /**
-   * Adds a · ∂mean/∂x + b · ∂variance/∂x of the last {@link predict} to `gradient`, shape (D,); nothing for categorical inputs.
+   * Adds a · ∂mean/∂x + b · ∂variance/∂x of the last {@link predict} to `gradient`, shape (D,); nothing for categorical inputs. The
+   * mean is that of other values at the observations where their {@link weightsOf} are given. Once per `predict`.
    */
-  addGradient(a: number, b: number, gradient: Float64Array): void {
+  addGradient(a: number, b: number, gradient: Float64Array, weights?: Float64Array): void {
     const n = this.#size
     const width = this.#at.length
     const { numeric } = this.shape
-    const alpha = this.#weights()
+    const alpha = weights ?? this.#weights()
     const solved = this.#solved
     if (b !== 0) solveLowerTransposed(this.#factor, n, solved) // K⁻¹ k
     for (let i = 0; i < n; i++) {
@@ -214,12 +263,8 @@ export class Gp {
   }
 
   #weights(): Float64Array {
-    if (this.#alpha !== undefined) return this.#alpha
-    const alpha = this.#targets.slice(0, this.#size).map(y => y - this.parameters.mean)
-    solveLower(this.#factor, this.#size, alpha)
-    solveLowerTransposed(this.#factor, this.#size, alpha)
-    this.#alpha = alpha
-    return alpha
+    this.#alpha ??= this.weightsOf(this.#targets.slice(0, this.#size))
+    return this.#alpha
   }
 
   #kernel(squaredDistance: number): number {
@@ -270,6 +315,7 @@ export class Gp {
     this.#targets = grown(this.#targets, capacity)
     this.#noise = grown(this.#noise, capacity)
     this.#factor = grown(this.#factor, packedOffset(capacity))
+    this.#kernels = new Float64Array(capacity)
     this.#slopes = new Float64Array(capacity)
     this.#solved = new Float64Array(capacity)
     this.#block = new Float64Array(4 * capacity)

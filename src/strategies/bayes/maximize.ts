@@ -9,6 +9,8 @@ import type { Encoding } from './encoding.ts'
 export interface Region {
   readonly low: Float64Array
   readonly high: Float64Array
+  /** The point the region surrounds, if it does: of many genes, only some leave it at a time. */
+  readonly centre?: Float64Array
 }
 
 export interface MaximizeOptions {
@@ -74,7 +76,7 @@ function rawPoints(search: Search, count: number): Float64Array[] {
   const sequence = d <= SOBOL_DIMENSIONS ? new SobolSequence(d, rng) : undefined
   for (let i = 0; i < scattered; i++) {
     const point = sequence === undefined ? uniformPoint(region, rng) : scaled(sequence.point(i), region)
-    points.push(point)
+    points.push(region.centre === undefined ? point : partlyAt(region.centre, point, rng))
   }
   for (let i = scattered; i < count; i++) points.push(perturbed(search, anchors[i % anchors.length]!))
   return points
@@ -212,6 +214,13 @@ function cellsOf(gene: Gene, value: number, low: number, high: number, rng: Rng)
     .filter(c => c !== present && c >= 0 && c < cells)
     .map(c => (c + 0.5) / cells)
     .filter(u => (u >= low && u <= high) || gene.kind === 'categorical')
+}
+
+/** The point, most of its genes put back to the centre's where there are many; at least one is not. */
+function partlyAt(centre: Float64Array, point: Float64Array, rng: Rng): Float64Array {
+  const share = Math.min(1, MOVED_GENES / point.length)
+  const forced = rng.integer(0, point.length)
+  return point.map((u, i) => (i === forced || rng.uniform() < share ? u : centre[i]!))
 }
 
 function uniformPoint(region: Region, rng: Rng): Float64Array {

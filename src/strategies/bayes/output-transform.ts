@@ -43,13 +43,6 @@ export function logTransform(losses: readonly number[], share: number): OutputTr
   return { warp: 'log', origin, shift: mean, scale: deviation || 1 }
 }
 
-/** Moment skewness; 0 for a constant. */
-export function skewness(losses: readonly number[]): number {
-  const { mean, deviation } = moments(losses)
-  if (deviation === 0) return 0
-  return losses.reduce((sum, loss) => sum + ((loss - mean) / deviation) ** 3, 0) / losses.length
-}
-
 function moments(values: readonly number[]): { readonly mean: number; readonly deviation: number } {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length

@@ -3,14 +3,7 @@ import type { Rng } from '../../rng.ts'
 import type { Encoding } from './encoding.ts'
 import type { Gp, GpParameters } from './gp.ts'
 import { fitGp, type NoiseModel } from './gp-fit.ts'
-import {
-  logTransform,
-  type OutputTransform,
-  skewness,
-  standardization,
-  targetSlope,
-  toTarget,
-} from './output-transform.ts'
+import { logTransform, type OutputTransform, standardization, targetSlope, toTarget } from './output-transform.ts'
 
 /** One observation of the quantity that a model describes. */
 export interface Observation {
@@ -31,6 +24,8 @@ export interface Fit {
   readonly failure: number
   /** Mean known variance, which stands for an unknown one; `undefined`: noise is estimated. */
   readonly meanVariance: number | undefined
+  /** Observations there were when the transform was chosen. */
+  readonly chosenAt: number
 }
 
 export interface SurrogateOptions {
@@ -47,8 +42,10 @@ const WARM_ITERATIONS = 15
 /** Below this many observations a fit also starts from draws of the prior. */
 const FEW = 50
 const DRAWS = 2
-/** Skewness of losses from which they are taken by their logarithm, and the quantile that sets its origin. */
-const SKEWED = 1
+const WARPS = ['none', 'log'] as const
+/** The transform is chosen again when there are this many times as many observations. */
+const CHOICE_GROWTH = 1.25
+/** The logarithm's origin lies as far below the least loss as this quantile lies above it. */
 const LOG_SHARE = 0.1
 
 /** @returns `undefined` without a single scored observation. */
@@ -61,30 +58,43 @@ export function fitSurrogate(
 ): Fit | undefined {
   const losses = observations.flatMap(o => (o.loss === undefined ? [] : [o.loss]))
   if (losses.length === 0) return undefined
-  const transform = chooseTransform(losses, options)
   const failure = Math.max(...losses)
   const known = observations.flatMap(o => (o.variance === undefined ? [] : [o.variance]))
   const useKnown = options.noise !== 'estimated' && known.length > 0
   const meanVariance = useKnown ? known.reduce((sum, v) => sum + v, 0) / known.length : undefined
-  const subset = fitSubset(observations, options.fitLimit)
-  const data = { transform, failure, meanVariance }
   const noise: NoiseModel = useKnown ? { kind: 'known' } : { kind: 'estimated', floor: NOISE_FLOOR }
-  const parameters = fitGp(
-    {
-      shape: encoding,
-      inputs: inputsOf(encoding, subset),
-      targets: Float64Array.from(subset, o => toTarget(transform, o.loss ?? failure)),
-      noise: Float64Array.from(subset, o => noiseOf(o, data)),
-    },
-    {
-      noise,
-      warm: warm?.parameters,
-      draws: observations.length < FEW ? DRAWS : 0,
-      maxIterations: warm === undefined ? MAX_ITERATIONS : WARM_ITERATIONS,
-    },
-    rng,
-  )
-  return { ...data, parameters, observations: observations.length }
+  const subset = fitSubset(observations, options.fitLimit)
+  const inputs = inputsOf(encoding, subset)
+  const n = observations.length
+  const settled = warm !== undefined && n >= warm.chosenAt && n < CHOICE_GROWTH * warm.chosenAt
+  const warps = options.transform !== 'auto' ? [options.transform] : settled ? [warm.transform.warp] : WARPS
+  let best: { readonly fit: Fit; readonly evidence: number } | undefined
+  for (const warp of warps) {
+    const transform = warp === 'log' ? logTransform(losses, LOG_SHARE) : standardization(losses)
+    const data = { transform, failure, meanVariance }
+    const start = warm?.transform.warp === warp ? warm.parameters : undefined
+    const { parameters, logPosterior } = fitGp(
+      {
+        shape: encoding,
+        inputs,
+        targets: Float64Array.from(subset, o => toTarget(transform, o.loss ?? failure)),
+        noise: Float64Array.from(subset, o => noiseOf(o, data)),
+      },
+      {
+        noise,
+        warm: start,
+        draws: n < FEW ? DRAWS : 0,
+        maxIterations: start === undefined ? MAX_ITERATIONS : WARM_ITERATIONS,
+      },
+      rng,
+    )
+    // Densities of the losses themselves can be compared, densities of different targets cannot.
+    const evidence = subset.reduce((sum, o) => sum + Math.log(targetSlope(transform, o.loss ?? failure)), logPosterior)
+    if (best === undefined || evidence > best.evidence) {
+      best = { fit: { ...data, parameters, observations: n, chosenAt: settled ? warm.chosenAt : n }, evidence }
+    }
+  }
+  return best?.fit
 }
 
 /** The model of a fit with observations added from number `from` on. */
@@ -109,11 +119,6 @@ export function noiseOf(o: Observation, fit: Pick<Fit, 'transform' | 'failure' |
   if (fit.meanVariance === undefined) return 1
   const slope = targetSlope(fit.transform, o.loss ?? fit.failure)
   return Math.max((o.variance ?? fit.meanVariance) * slope * slope, NOISE_FLOOR)
-}
-
-function chooseTransform(losses: readonly number[], options: SurrogateOptions): OutputTransform {
-  const skewed = options.transform === 'auto' && skewness(losses) > SKEWED
-  return options.transform === 'log' || skewed ? logTransform(losses, LOG_SHARE) : standardization(losses)
 }
 
 /** All observations, or of more than `limit` the best and the newest third each, and of the others every so many. */

@@ -225,11 +225,12 @@ describe('the fit of a Gaussian process', () => {
       targets: Float64Array.from({ length: n }, (_, i) => Math.sin(6 * inputs[3 * i]!) + 0.5 * inputs[3 * i + 1]!),
       noise: new Float64Array(n).fill(1),
     }
-    const { lengthscales, noise } = fitGp(
+    const { parameters } = fitGp(
       data,
       { noise: { kind: 'estimated', floor: 1e-6 }, draws: 2, maxIterations: 100 },
       createRng(1),
     )
+    const { lengthscales, noise } = parameters
     expect(lengthscales[0]).toBeLessThan(0.5 * lengthscales[1]!)
     expect(lengthscales[1]).toBeLessThan(0.5 * lengthscales[2]!)
     expect(noise).toBeLessThan(1e-3)
@@ -245,13 +246,13 @@ describe('the fit of a Gaussian process', () => {
       targets: inputs.map(x => Math.sin(4 * x) + 0.4 * rng.normal()),
       noise: new Float64Array(n).fill(1),
     }
-    const { noise } = fitGp(
+    const { parameters } = fitGp(
       data,
       { noise: { kind: 'estimated', floor: 1e-6 }, draws: 0, maxIterations: 100 },
       createRng(1),
     )
-    expect(Math.sqrt(noise)).toBeGreaterThan(0.3)
-    expect(Math.sqrt(noise)).toBeLessThan(0.5)
+    expect(Math.sqrt(parameters.noise)).toBeGreaterThan(0.3)
+    expect(Math.sqrt(parameters.noise)).toBeLessThan(0.5)
   })
 })
 
