@@ -37,7 +37,7 @@ export const cmaEsOptionsSchema = z.strictObject({
       'How a generation is drawn: in "orthogonal" directions (fewer evaluations), or each candidate "independent".',
     ),
   // Folding bends the landscape near a bound, which ill-conditioned functions notice: on BBOB, d = 5, the penalty gains 0.01 to 0.06 of the
-  // area under the runtime profile on f5, f8, f10, f11 and f12, and loses nothing elsewhere.
+  // area under the runtime profile on f5, f8, f10, f11 and f12; on the multimodal functions it gains about as often as it loses.
   boundary: z
     .enum(BOUNDARIES)
     .default('penalty')
