@@ -11,7 +11,9 @@ const EXPERT = { steps: 400, batch: 32, rate: 5e-4 }
 /** Images a task is scored on. */
 const EXAMPLES = 200
 
-const moved = at => ({ x, y }) => ({ x: x.map((_, i) => x[at(i >> 3, i & 7)]), y })
+const moved =
+  at =>
+  ({ x, y }) => ({ x: x.map((_, i) => x[at(i >> 3, i & 7)]), y })
 const only = keep => example => (keep(example.y) ? example : undefined)
 
 /** What an expert is trained for, and a task's images are: turned, displaced, some of the digits, … In the order in which tasks are added. */

@@ -2,6 +2,7 @@ import type { Domain, Genome } from '../../candidate.ts'
 import { ConfigError } from '../../errors.ts'
 import type { SobolSequence } from '../../numerics/sobol.ts'
 import { fromUnitCube } from '../unit-cube.ts'
+import { boundingBox } from './predicted-front.ts'
 import { coefficientCount, type Model } from './quadratic-basis.ts'
 import { trialsNeeded } from './surrogate.ts'
 
@@ -69,6 +70,13 @@ export function sourceGenes(domain: Domain): readonly (readonly number[])[] {
 /** The point of the scrambled sequence at `index` as a genome. */
 export function spreadPoint(domain: Domain, sequence: SobolSequence, index: number): Genome {
   return fromUnitCube(domain, sequence.point(index))
+}
+
+/** Points of the unit cube, each coordinate mapped linearly so that its least value becomes 0 and its largest 1. */
+export function stretched(points: readonly Float64Array[]): Float64Array[] {
+  if (points.length < 2) return [...points]
+  const { low, high } = boundingBox(points)
+  return points.map(point => point.map((v, i) => (v - low[i]!) / (high[i]! - low[i]!)))
 }
 
 /** Each genome once, copied. */

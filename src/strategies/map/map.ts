@@ -11,7 +11,7 @@ import { fromUnitCube, toUnitCube } from '../unit-cube.ts'
 import { drawUncertain } from './angle-bins.ts'
 import { Batch, batchSchema, type Outcome, type Planned } from './batch.ts'
 import { distance, isNear, leastCertain, minimizers, SAME_POINT, spreadOverFront, variations } from './choose-batch.ts'
-import { distinct, knownGenomes, sampleSize, spreadPoint, togetherGenomes } from './design.ts'
+import { distinct, knownGenomes, sampleSize, spreadPoint, stretched, togetherGenomes } from './design.ts'
 import { chooseMode, requireNumericGenes } from './modes.ts'
 import {
   climb,
@@ -240,7 +240,14 @@ class AmortizedPareto implements Strategy {
     // Bayesian: the other half is placed by what the first one teaches.
     const first =
       this.#mode === 'bayesian' ? Math.max(Math.ceil(size / 2), trialsNeeded('diagonal', this.#dimension)) : size
-    return asSample([...structured, ...this.#spreadGenomes(first - structured.length)])
+    const spread = this.#firstSpread(first - structured.length)
+    return asSample([...structured, ...spread, ...this.#spreadGenomes(first - structured.length - spread.length)])
+  }
+
+  /** Spread points that reach the bounds of every gene: predictions are made in the sampled box only. */
+  #firstSpread(count: number): Genome[] {
+    const points = Array.from({ length: Math.max(0, count) }, () => this.#sequence.point(this.#spread++))
+    return distinct(stretched(points).map(point => fromUnitCube(this.#context.domain, point)))
   }
 
   /** The next batch, from the told trials alone. */

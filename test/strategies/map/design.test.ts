@@ -5,6 +5,7 @@ import {
   knownGenomes,
   sampleSize,
   sourceGenes,
+  stretched,
   togetherGenomes,
 } from '../../../src/strategies/map/design.ts'
 import { leafGenomes } from '../../../src/strategies/map/nested.ts'
@@ -65,6 +66,16 @@ describe('structured sample', () => {
       [1.2, 0.5, 0.5, 0.5],
       [1.2, 1, 0.8, 1],
     ])
+  })
+
+  it('stretches points to the ends of every coordinate', () => {
+    const points = [Float64Array.of(0.2, 0.9), Float64Array.of(0.6, 0.5), Float64Array.of(0.3, 0.7)]
+    expect(stretched(points).map(point => [...point].map(v => Number(v.toFixed(6))))).toEqual([
+      [0, 1],
+      [1, 0],
+      [0.25, 0.5],
+    ])
+    expect(stretched(points.slice(0, 1))).toEqual(points.slice(0, 1))
   })
 
   it('rounds integer genes', () => {
