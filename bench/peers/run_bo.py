@@ -4,8 +4,8 @@
                  optimize_acqf with 4 restarts from 128 raw samples; inputs in the unit cube; starts from a scrambled Sobol design
                  of min(max(10, 2 (d + 1)), 30) points
   optuna-gp      optuna.samplers.GPSampler, defaults (10 random trials first)
-  optuna-tpe     optuna.samplers.TPESampler, defaults (univariate)
-  optuna-mtpe    optuna.samplers.TPESampler(multivariate=True)
+  optuna-tpe     optuna.samplers.TPESampler, defaults (multivariate since version 5)
+  optuna-utpe    optuna.samplers.TPESampler(multivariate=False)
   random         uniform points of numpy's generator
   smac           smac.HyperparameterOptimizationFacade (random forest), deterministic, defaults
   smac-bb        smac.BlackBoxFacade (Gaussian process), deterministic, defaults
@@ -98,11 +98,11 @@ def with_smac(facade):
 SOLVERS = {
     "random": (random, "numpy", 200, "uniform"),
     "optuna-tpe": (with_optuna(lambda s, seed: s.TPESampler(seed=seed)), "optuna", 200, "defaults"),
-    "optuna-mtpe": (
-        with_optuna(lambda s, seed: s.TPESampler(seed=seed, multivariate=True)),
+    "optuna-utpe": (
+        with_optuna(lambda s, seed: s.TPESampler(seed=seed, multivariate=False)),
         "optuna",
         200,
-        "multivariate, else defaults",
+        "multivariate=False, else defaults",
     ),
     "optuna-gp": (with_optuna(lambda s, seed: s.GPSampler(seed=seed)), "optuna", 100, "defaults"),
     "botorch": (botorch, "botorch", 100, "SingleTaskGP, LogEI, 4 restarts of 128 raw samples, Sobol start"),

@@ -10,6 +10,8 @@ import { uniforms } from './lib/uniforms.mjs'
 
 const TARGETS = Array.from({ length: 51 }, (_, i) => 10 ** (2 - 0.2 * i))
 const EVALUATIONS_PER_DIMENSION = 10_000
+/** The peers' step size, 2, as a share of the box. */
+const SIGMA0 = 0.2
 
 const {
   solvers,
@@ -21,6 +23,7 @@ const {
 
 for (const { kind, options, label } of solvers) {
   const lines = new Lines('bbob', label, { fresh })
+  const all = { ...(kind === 'cma-es' && { sigma0: SIGMA0 }), ...options }
   for (const instance of instances) {
     for (const d of dimensions) {
       for (const problem of problems) {
@@ -30,7 +33,7 @@ for (const { kind, options, label } of solvers) {
         const head = {
           solver: label,
           version: VERSION,
-          settings: settingsOf(options),
+          settings: settingsOf(all),
           problem,
           d,
           instance,
@@ -43,7 +46,7 @@ for (const { kind, options, label } of solvers) {
           let best = Number.POSITIVE_INFINITY
           const { evaluations } = runStrategy({
             kind,
-            options,
+            options: all,
             low: Array(d).fill(-5),
             high: Array(d).fill(5),
             initial: uniforms(d, 2000 + seed).map(u => 8 * u - 4),

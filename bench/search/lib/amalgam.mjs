@@ -1,6 +1,6 @@
 // The built project: dist/ of this repository, or a build elsewhere named by $AMALGAM_DIST (so that a bench outlives a rebuild).
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
@@ -13,7 +13,11 @@ export const { STRATEGIES, strategyDefinition } = await load('strategies/registr
 export const { hypervolume } = await load('archive/hypervolume.js')
 
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
-const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim()
+// A build elsewhere may say in a file COMMIT what it was built from.
+const note = fileURLToPath(new URL('COMMIT', dist))
+const commit = existsSync(note)
+  ? readFileSync(note, 'utf8')
+  : execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' })
 
 /** Package version and commit, for the results. */
-export const VERSION = `${manifest.version}+${commit}`
+export const VERSION = `${manifest.version}+${commit.trim()}`

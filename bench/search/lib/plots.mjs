@@ -19,13 +19,21 @@ export function plotBbob() {
       y: 'share of targets hit',
       logX: true,
       range: [0, 1],
-      series: solvers.flatMap(([name, runs]) => {
-        const chosen = runs.filter(run => run.d === d && numbers.includes(Number(run.problem.slice(1))))
-        return chosen.length === 0 ? [] : [{ name, points: profile(chosen) }]
-      }),
+      series: onCommonRuns(solvers, d, numbers).map(([name, chosen]) => ({ name, points: profile(chosen) })),
     }))
     writePlot(`bbob-${d}`, panels)
   }
+}
+
+/** Runs of a group by every solver that has run all its functions, on the instances that all of these have. */
+function onCommonRuns(solvers, d, numbers) {
+  const key = run => `${run.problem} ${run.instance}`
+  const inGroup = solvers
+    .map(([name, runs]) => [name, runs.filter(run => run.d === d && numbers.includes(Number(run.problem.slice(1))))])
+    .filter(([, runs]) => new Set(runs.map(run => run.problem)).size === numbers.length)
+  const instances = inGroup.map(([, runs]) => new Set(runs.map(key)))
+  const common = run => instances.every(seen => seen.has(key(run)))
+  return inGroup.map(([name, runs]) => [name, runs.filter(common)])
 }
 
 function profile(runs) {

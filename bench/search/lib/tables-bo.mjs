@@ -14,7 +14,7 @@ const isOurs = name => name.startsWith('amalgam-')
 export function boTable() {
   const solvers = new Map([...readLines('bo')].map(([name, runs]) => [name, longest(runs)]))
   const at = n => medians(solvers, n)
-  return [50, 100, 200].map(at).concat(comparisons(solvers)).join('\n\n')
+  return [...[50, 100, 200].map(at), comparisons(solvers), costs(solvers)].join('\n\n')
 }
 
 /** One run per problem and seed: a longer one repeats the shorter. */
@@ -89,4 +89,22 @@ function verdict(cells) {
     count(1),
     `${cells[worst].problem} ${means[worst] > 0 ? '+' : ''}${means[worst].toFixed(2)}`,
   ]
+}
+
+/** Processor time per evaluation, the whole run's mean: asks get dearer as it goes on, so runs of other lengths are not comparable. */
+function costs(solvers) {
+  const budgets = [...new Set([...solvers.values()].flat().map(run => run.budget))].sort((a, b) => a - b)
+  const names = [...solvers.keys()]
+  const rows = budgets.flatMap(budget =>
+    [10, 100].map(d => [
+      `${d === 100 ? '100' : 'up to 10'} genes, ${budget} evaluations`,
+      ...names.map(name => {
+        const found = solvers.get(name).filter(run => run.budget === budget && (d === 100) === (run.d === 100))
+        return found.length === 0 ? '—' : brief(median(found.map(run => (1000 * run.cpu) / run.evaluations)))
+      }),
+    ]),
+  )
+  return ['**Processor milliseconds per evaluation** (median over runs)', '', table(['runs of', ...names], rows)].join(
+    '\n',
+  )
 }
