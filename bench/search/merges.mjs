@@ -1,5 +1,5 @@
 // On merges: every strategy searches the digits experts with the same budgets. What is missing is run; `merges-table.mjs` prints and plots.
-//   node bench/search/merges.mjs [--strategy a,b] [--problems digits-15,…] [--seeds 0:10] [--seconds 240]
+//   node bench/search/merges.mjs [--strategy a,b] [--problems digits-15,…] [--seeds 0:10] [--budgets 50,100,300] [--seconds 240]
 // --seconds ends the command at the next run after so long; call it again to go on.
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -9,7 +9,6 @@ import { RESULTS } from './lib/lines.mjs'
 import { LANDSCAPES, openLandscape } from './lib/merge-landscape.mjs'
 import { searchMerges } from './lib/merge-search.mjs'
 
-const BUDGETS = [50, 100, 300]
 const SLOTS = 8
 
 const { values: flags } = parseArgs({
@@ -19,9 +18,11 @@ const { values: flags } = parseArgs({
     label: { type: 'string' },
     problems: { type: 'string', default: Object.keys(LANDSCAPES).join(',') },
     seeds: { type: 'string', default: '0:10' },
+    budgets: { type: 'string', default: '50,100,300' },
     seconds: { type: 'string', default: 'Infinity' },
   },
 })
+const BUDGETS = flags.budgets.split(',').map(Number)
 const end = performance.now() + 1000 * Number(flags.seconds)
 const folder = `${RESULTS}merges/`
 mkdirSync(folder, { recursive: true })

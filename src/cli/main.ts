@@ -38,7 +38,7 @@ export function createProgram(): Command {
     .command('search')
     .description('start a search from a search-space file')
     .argument('<space.yaml>', 'search space: models, genes, evaluator, strategy')
-    .option('--strategy <name>', 'cma-es, sobol or random (default: the file’s, else cma-es)')
+    .option('--strategy <name>', 'how to search; "amalgam strategies" lists them (default: the file’s, else cma-es)')
     .option('--budget <n>', 'candidates to evaluate', wholeNumber('--budget', 1))
     .option('--seed <n>', 'seed of everything random', wholeNumber('--seed', Number.MIN_SAFE_INTEGER))
     .option(
@@ -147,6 +147,14 @@ export function createProgram(): Command {
       '\nExamples:\n  amalgam validate search-spaces/digits.yaml\n  amalgam validate evolve.yml --evaluator evaluators/digits.yaml',
     )
     .action(async (file, options) => (await import('./commands/validate.ts')).validateCommand(file, options))
+
+  program
+    .command('strategies')
+    .description('list the ways to search, or the options of one')
+    .argument('[kind]', 'name of a strategy')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExamples:\n  amalgam strategies\n  amalgam strategies cma-es')
+    .action(async (kind, options) => (await import('./commands/strategies.ts')).strategiesCommand(kind, options))
 
   for (const command of program.commands)
     command.exitOverride().showHelpAfterError(`(run "amalgam ${command.name()} --help")`)

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { openCheckpoint } from '../../src/formats/open-file.ts'
+import { STRATEGIES } from '../../src/strategies/registry.ts'
 import { createTinyProject, type TinyProject } from '../helpers/tiny-project.ts'
 
 // The command contract, end to end: the built program, real files, real inference.
@@ -184,5 +185,22 @@ limit: 100
     const result = await project.amalgam('validate', 'space.yaml')
     expect(result).toMatchObject({ code: 0, stderr: '' })
     expect(result.stdout).toContain('genes       4')
+  })
+
+  it('strategies lists every strategy, and the options of one with their defaults', async () => {
+    const listed = await project.amalgam('strategies')
+    expect(listed).toMatchObject({ code: 0, stderr: '' })
+    for (const { kind, summary } of Object.values(STRATEGIES)) {
+      expect(listed.stdout).toMatch(new RegExp(`^${kind} `, 'm'))
+      expect(listed.stdout.replaceAll(/\s+/g, ' ')).toContain(summary)
+    }
+    const grid = await project.amalgam('strategies', 'grid')
+    expect(grid.stdout).toContain('\npoints: "auto"\n  Values per gene, both ends included')
+    const json = await project.amalgam('strategies', 'grid', '--json')
+    expect(JSON.parse(json.stdout)).toMatchObject({ v: 1, strategies: [{ kind: 'grid', options: { points: {} } }] })
+    expect(await project.amalgam('strategies', 'gird')).toMatchObject({
+      code: 2,
+      stderr: 'error: Unknown strategy "gird".\n  Did you mean "grid"?\n',
+    })
   })
 })

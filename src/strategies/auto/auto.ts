@@ -211,7 +211,7 @@ function decodeHeld(state: z.infer<typeof stateSchema>, d: number, m: number): M
 
 export const auto: StrategyDefinition<AutoOptions> = {
   kind: KIND,
-  reference: 'In the manner of Optuna’s AutoSampler (2024); the rules are in src/strategies/auto/plan.ts',
+  reference: 'In the manner of Optuna’s AutoSampler (2024); the rules are in docs/strategies.md',
   summary: 'Chooses a strategy by genes, objectives and budget, and changes it when another gets more out of the rest.',
   options: optionsSchema,
   create: (context, options) => new Auto(context, options),
