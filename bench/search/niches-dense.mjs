@@ -41,7 +41,7 @@ function cross(target, a, b, rng, splitPoint) {
 }
 
 /** Test accuracy of the member with the best training accuracy, worked out when it changes, at every hundredth of the passes. */
-class Curve {
+export class Curve {
   at = []
   train = []
   test = []

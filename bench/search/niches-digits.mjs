@@ -47,7 +47,7 @@ export function loadDigits() {
 export function onlyClasses({ x, y }, wanted) {
   const rows = [...y.keys()].filter(i => wanted.includes(y[i]))
   const images = new Float32Array(rows.length * INPUTS)
-  rows.forEach((row, i) => images.set(x.subarray(row * INPUTS, (row + 1) * INPUTS), i * INPUTS))
+  for (const [i, row] of rows.entries()) images.set(x.subarray(row * INPUTS, (row + 1) * INPUTS), i * INPUTS)
   return { n: rows.length, x: images, y: Uint8Array.from(rows, row => y[row]) }
 }
 
