@@ -31,6 +31,8 @@ const TOL_FAC_UP_X = 1e3 // standard deviation / initial step size: the start wa
 const TOL_CONDITION_COV = 1e14 // beyond it, float64 sampling is no longer what C says
 const TOL_UP_SIGMA = 1e20 // σ / σ₀ compared with the longest axis: σ and C drift apart
 const TOL_X_STAGNATION = { distance: 1e-9, generations: 20, share: 0.1 }
+/** Generations after which a history says something: pycma's. */
+const SHORT_HISTORY = 10
 /** Entries kept of the long histories; with more generations to cover, only every k-th is recorded. */
 const LONG_HISTORY = 200
 
@@ -112,7 +114,10 @@ export class CmaEsStop {
     }
     if (widest > TOL_FAC_UP_X * run.sigma0) return stop('tolfacupx', `standard deviation ${widest}, ${generations}`)
     if (moves < tolx) return stop('tolx', `largest step ${moves}, ${generations}`)
-    if (this.#recent.length === this.#recentLength) {
+    // Where losses come in known steps, generations without a better one are nothing special: the whole history has to agree. Losses
+    // without steps that stay equal that long lie on a plateau.
+    const enough = resolution > 0 ? this.#recentLength : Math.min(this.#recentLength, SHORT_HISTORY)
+    if (this.#recent.length >= enough) {
       const history = range(this.#recent)
       const current = range(losses)
       if (current < tolfun && history < tolfun) {

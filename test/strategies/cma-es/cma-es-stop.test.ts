@@ -32,13 +32,14 @@ function firstStop(
   at: (generation: number) => Generation,
   options: Partial<StopTolerances> = {},
   maxGenerations?: number,
+  step = 0, // smallest difference between two losses, where it is known
 ): { criterion: string; generation: number } | undefined {
   const stop = new CmaEsStop(distribution(), { ...tolerances, ...options }, maxGenerations)
   for (let generation = 1; generation <= count; generation++) {
     const { losses, changes } = at(generation)
     // A mean that moves, unless the case says otherwise.
     const mean = Float64Array.of(0.5 + (generation % 2) * 1e-3, 0.5)
-    const reason = stop.observe(distribution({ mean, generation, ...changes }), losses)
+    const reason = stop.observe(distribution({ mean, generation, ...changes }), losses, step)
     if (reason !== undefined) return { criterion: reason.criterion, generation }
   }
   return undefined
@@ -77,12 +78,14 @@ describe('CmaEsStop', () => {
     expect(once({ axis: k => Float64Array.of(k === 0 ? 1e-17 : 0.1, 0) })).toBeUndefined() // axis 1 is due in generation 1
   })
 
-  it('ends when losses no longer differ, but only over a full history', () => {
+  it('ends when losses no longer differ: soon, or after a full history where they come in steps', () => {
     expect(firstStop(100, () => ({ losses: [1, 1, 1, 1, 1, 1 + 1e-13] }), { tolflatfitness: 1000 })).toEqual({
       criterion: 'tolfun',
-      generation: 20,
+      generation: 10,
     })
-    expect(firstStop(100, () => ({ losses: spread(1) }))).toEqual({ criterion: 'tolfunhist', generation: 20 })
+    expect(firstStop(100, () => ({ losses: spread(1) }))).toEqual({ criterion: 'tolfunhist', generation: 10 })
+    const stepwise = firstStop(100, () => ({ losses: spread(1) }), {}, undefined, 0.01)
+    expect(stepwise).toEqual({ criterion: 'tolfunhist', generation: 20 })
     const late = (generation: number): Generation => ({ losses: spread(generation < 30 ? -generation : -30) })
     expect(firstStop(100, late)).toEqual({ criterion: 'tolfunhist', generation: 49 })
   })
@@ -90,18 +93,18 @@ describe('CmaEsStop', () => {
   it('takes its tolerances as given: steps of 1/50 count as equal', () => {
     const steps = (generation: number): Generation => ({ losses: spread((generation % 2) / 50) })
     expect(firstStop(100, steps)).toBeUndefined()
-    expect(firstStop(100, steps, { tolfunhist: 0.03 })).toEqual({ criterion: 'tolfunhist', generation: 20 })
+    expect(firstStop(100, steps, { tolfunhist: 0.03 })).toEqual({ criterion: 'tolfunhist', generation: 10 })
   })
 
   it('ends after flat generations in a row', () => {
-    expect(firstStop(30, () => ({ losses: [1, 1, 1, 1, 1, 2] }))).toEqual({
+    expect(firstStop(30, () => ({ losses: [1, 1, 1, 1, 1, 2] }), { tolfun: 0, tolfunhist: 0 })).toEqual({
       criterion: 'tolflatfitness',
       generation: 10,
     })
     const broken = (generation: number): Generation => ({
       losses: generation % 8 === 0 ? spread(1) : [1, 1, 1, 1, 1, 2],
     })
-    expect(firstStop(19, broken)).toBeUndefined()
+    expect(firstStop(19, broken, { tolfun: 0, tolfunhist: 0 })).toBeUndefined()
   })
 
   it('ends when best and median have stagnated', () => {
@@ -123,7 +126,7 @@ describe('CmaEsStop', () => {
     const failing = (): Generation => ({
       losses: [1, 1, 1, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
     })
-    expect(firstStop(100, failing)).toEqual({ criterion: 'tolfun', generation: 20 })
+    expect(firstStop(100, failing)).toEqual({ criterion: 'tolfun', generation: 10 })
   })
 
   it('keeps its histories short in high dimension and continues from its snapshot', () => {
