@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest'
+import type { Genome } from '../../../src/candidate.ts'
+import { createRng } from '../../../src/rng.ts'
+import { bayes } from '../../../src/strategies/bayes/bayes.ts'
+import { encodingOf } from '../../../src/strategies/bayes/encoding.ts'
+import { selectObservations } from '../../../src/strategies/bayes/select-observations.ts'
+import type { Strategy, StrategyContext } from '../../../src/strategies/strategy.ts'
+import { mixed } from '../../problems/multi-objective.ts'
+import { candidateOf, minimize, realDomain, scored, type TestProblem } from '../../problems/problem.ts'
+import { rosenbrock, sphere } from '../../problems/single-objective.ts'
+
+function create(problem: TestProblem, options: unknown = {}, more: Partial<StrategyContext> = {}): Strategy {
+  const context = {
+    domain: problem.domain,
+    objectives: problem.objectives,
+    rng: createRng(1),
+    budget: undefined,
+    ...more,
+  }
+  return bayes.create(context, bayes.options.parse(options))
+}
+
+/** Genomes and losses of one candidate after another. */
+function search(strategy: Strategy, problem: TestProblem, count: number): { genome: Genome; loss: number }[] {
+  return Array.from({ length: count }, (_, id) => {
+    const [proposal] = strategy.ask(1)
+    const trial = scored(problem, candidateOf(proposal!, id))
+    strategy.tell([trial])
+    return { genome: proposal!.genome, loss: trial.losses![0]! }
+  })
+}
+
+const least = (trials: readonly { readonly loss: number }[]): number => Math.min(...trials.map(t => t.loss))
+
+describe('bayes', () => {
+  it('needs few evaluations on smooth functions', () => {
+    expect(least(search(create(sphere(3)), sphere(3), 30))).toBeLessThan(1e-3)
+    expect(least(search(create(rosenbrock(2)), rosenbrock(2), 45))).toBeLessThan(0.05)
+  })
+
+  it('begins with the declared start, then known recipes, each once', () => {
+    const problem = sphere(2)
+    const guess = Float64Array.of(1, -2)
+    const strategy = create(problem, {}, { guesses: [problem.domain.initial.slice(), guess, guess.slice()] })
+    const genomes = strategy.ask(6).map(proposal => proposal.genome)
+    expect(genomes[0]).toEqual(problem.domain.initial)
+    expect(genomes[1]).toEqual(guess)
+    expect(new Set(genomes.map(String)).size).toBe(6)
+  })
+
+  it('models from the first candidate on when earlier runs have shown enough', () => {
+    const problem = sphere(3)
+    const earlier = search(create(problem), problem, 25).map(({ genome, loss }, id) => ({
+      ...candidateOf({ genome }, id),
+      losses: [loss],
+    }))
+    const strategy = create(problem, {}, { prior: earlier })
+    expect(least(search(strategy, problem, 3))).toBeLessThan(0.05)
+  })
+
+  it('never proposes the same genome twice, not even where few are left', () => {
+    const genes = [
+      { kind: 'integer' as const, name: 'a', low: 0, high: 3, initial: 0 },
+      { kind: 'categorical' as const, name: 'b', choices: ['x', 'y', 'z'], initial: 0 },
+    ]
+    const problem: TestProblem = {
+      name: 'twelve genomes',
+      domain: { genes, initial: Float64Array.of(0, 0) },
+      objectives: [minimize('loss', 10)],
+      optimizer: Float64Array.of(2, 1),
+      optimum: [0],
+      evaluate: ([a, b]) => [Math.abs(a! - 2) + (b === 1 ? 0 : 1)],
+    }
+    const trials = search(create(problem), problem, 12)
+    expect(new Set(trials.map(t => String(t.genome))).size).toBe(12)
+    // And goes on when all are used up.
+    expect(create(problem).ask(14)).toHaveLength(14)
+  })
+
+  it('finds the best of mixed genes', () => {
+    const problem = mixed()
+    const optimum = problem.evaluate(problem.optimizer)[0]!
+    expect(least(search(create(problem), problem, 60))).toBeLessThan(optimum + 0.05)
+  })
+
+  it('spreads a batch: points under evaluation are not proposed again nearby', () => {
+    const problem = sphere(2)
+    const strategy = create(problem)
+    search(strategy, problem, 12)
+    const batch = strategy.ask(4).map(proposal => proposal.genome)
+    for (const [i, a] of batch.entries()) {
+      for (const b of batch.slice(0, i)) expect(Math.hypot(a[0]! - b[0]!, a[1]! - b[1]!)).toBeGreaterThan(1e-6)
+    }
+  })
+
+  it('refuses a trust region for several losses', () => {
+    const problem = { ...sphere(2), objectives: [minimize('a', 1), minimize('b', 1)] }
+    expect(() => create(problem, { trust_region: true })).toThrow(
+      'Strategy "bayes" takes a trust region with one loss, but criterion "hypervolume" has several.',
+    )
+  })
+})
+
+describe('the observations that a full model keeps', () => {
+  const encoding = encodingOf(realDomain(1, 0, 1))
+  const observations = Array.from({ length: 100 }, (_, i) => ({
+    genome: Float64Array.of(i === 17 ? 1 : 0.5 * (i / 100)),
+    loss: i < 5 ? -1 : i === 50 ? undefined : i,
+  }))
+
+  it('are the best, the newest and the farthest, in their order', () => {
+    const kept = selectObservations(encoding, observations, 20)
+    expect(kept).toHaveLength(20)
+    expect([...kept].sort((a, b) => a - b)).toEqual(kept)
+    expect(kept).toEqual(expect.arrayContaining([0, 1, 2, 3, 4, 17, 94, 95, 96, 97, 98, 99]))
+    expect(kept).not.toContain(50)
+  })
+
+  it('are all where there are few', () => {
+    expect(selectObservations(encoding, observations.slice(0, 3), 20)).toEqual([0, 1, 2])
+  })
+})
