@@ -15,7 +15,7 @@ const sum = values => values.reduce((total, v) => total + v, 0)
 
 /**
  * Share of comparisons that front A wins against front B, over all pairs of points and all tasks, ties half: the paper's win rate (L. Li et al., "MAP",
- * ICLR 2025, section 4.1). Equal fronts: 0.5.
+ * ICLR 2025). Equal fronts: 0.5.
  */
 export function winRate(a, b) {
   let wins = 0

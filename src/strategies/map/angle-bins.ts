@@ -3,7 +3,7 @@ import { type Box, inside } from './predicted-front.ts'
 import type { Surrogate } from './surrogate.ts'
 
 /**
- * Bayesian MAP: where the next samples of the coefficients do the surrogates most good (L. Li et al., "MAP", ICLR 2025, section 3.5).
+ * Bayesian MAP: where the next samples of the coefficients do the surrogates most good (L. Li et al., "MAP", ICLR 2025).
  * Coefficients are seen as a direction and a length; the directions are cut into bins, and bins with a larger error and a larger uncertainty get more samples.
  *
  *     score_b = error_b + λ deviation_b,     share_b ∝ exp(score_b / (τ · max score))

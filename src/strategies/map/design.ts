@@ -37,7 +37,7 @@ export function knownGenomes(domain: Domain, guesses: readonly Genome[]): Genome
   return distinct([domain.initial, ...guesses])
 }
 
-/** All sources together at half and at full weight (L. Li et al., "MAP", ICLR 2025, appendix: part of the sample is isotropic). */
+/** All sources together at half and at full weight (L. Li et al., "MAP", ICLR 2025: part of the sample is isotropic). */
 export function togetherGenomes(domain: Domain): Genome[] {
   return [0.5, 1].map(level => atWeights(domain, () => level))
 }

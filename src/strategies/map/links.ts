@@ -3,7 +3,7 @@ import type { Objective } from '../../objective.ts'
 
 /**
  * Links: what a quadratic in the coefficients is passed through to become an objective's value (L. Li et al., "MAP", ICLR 2025,
- * arXiv:2406.07529, section 3.2: sigmoid for accuracies, softplus for losses). In raw direction.
+ * arXiv:2406.07529: sigmoid for accuracies, softplus for losses). In raw direction.
  */
 export const LINKS = ['sigmoid', 'softplus', 'identity'] as const
 export type Link = (typeof LINKS)[number]
@@ -44,9 +44,10 @@ const IDENTITY: Family = {
 export const FAMILIES: Readonly<Record<Link, Family>> = { sigmoid: SIGMOID, softplus: SOFTPLUS, identity: IDENTITY }
 
 /**
- * The links that suit an objective: those whose range holds its declared ideal and reference and every value seen. The usual one
- * first: the choice among them is by leave-one-out error. Values of exactly one kind, 0..1 with 0 and 1 as ends, are shares of right
- * answers; values that cannot go below 0 are losses.
+ * The links that suit an objective, the usual one first; which of them it is, leave-one-out error decides.
+ * - A share of right or wrong answers, by its unit or because 0 or 1 is declared ideal, with all values in 0..1: sigmoid.
+ * - A loss that cannot go below 0, by its unit or because 0 is declared ideal, with no value below: softplus.
+ * - Anything else: none.
  */
 export function suitableLinks(objective: Objective, values: ArrayLike<number>): readonly Link[] {
   const { ideal, reference, direction } = objective

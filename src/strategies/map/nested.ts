@@ -7,7 +7,7 @@ import { atWeights, sourceGenes } from './design.ts'
 import { fitSurrogate, type SurrogateChoice } from './surrogate.ts'
 
 /**
- * Nested MAP: sources are merged pair by pair (L. Li et al., "MAP", ICLR 2025, section 3.4). Each pair spans a plane of two scales; a
+ * Nested MAP: sources are merged pair by pair (L. Li et al., "MAP", ICLR 2025). Each pair spans a plane of two scales; a
  * quadratic in two variables needs six coefficients, however many genes there are. The best point of the plane for the pair's
  * objectives becomes one node, nodes are paired again, and after log2 K levels K sources are one candidate: about 8 K evaluations in all.
  *
@@ -49,6 +49,8 @@ const PLANE: readonly (readonly [number, number])[] = [
 ]
 /** Steps per scale in the search of a plane. */
 const GRID = 40
+/** Share of the mean beside the worst, to break ties, as in `scalarization.ts`. */
+const MEAN_SHARE = 0.05
 /** A genome this near to a plane, relative to its own size, lies in it. */
 const IN_PLANE = 1e-9
 
@@ -172,7 +174,7 @@ function bestScales(
         worst = Math.max(worst, term)
         sum += term
       }
-      const value = worst + (0.05 * sum) / wanted.length
+      const value = worst + (MEAN_SHARE * sum) / wanted.length
       if (value < least) {
         least = value
         best = [i / GRID, j / GRID]

