@@ -1,9 +1,12 @@
 // MAP beside evolutionary and space-filling search with the same number of real evaluations, on accuracies of merges whose front is known.
 //   node bench/search/map.mjs [--strategy map,nsga2,nsga3,sobol] [--seeds 0:10] [--problems smooth,cubic,digits] [--dimensions 2,4,6,8] [--options '{…}' --label NAME] [--fresh]
+// Writes bench/results/search/map/*.jsonl and table.md there. Fields beside the common ones: `points` of the measured front, `searchCpu` seconds, `win` rate,
+// `gd`, `igd`, `igdPlus` against the truth, `front` (at most 60 points, true values), `predicted`: the same for what the surrogates claimed.
 // Each seed of a synthetic problem is another landscape. What counts is the truth at the genomes of the measured front, not what was measured with 500 examples.
+import { writeFileSync } from 'node:fs'
 import { VERSION } from './lib/amalgam.mjs'
 import { searchArguments, settingsOf } from './lib/arguments.mjs'
-import { Lines } from './lib/lines.mjs'
+import { Lines, RESULTS } from './lib/lines.mjs'
 import { amortizedFront } from './map-amortized.mjs'
 import { digitMerges } from './map-digits.mjs'
 import { denseFront, meanDistance, meanShortfall, nonDominated, rangesOf, winRate } from './map-fronts.mjs'
@@ -116,4 +119,6 @@ function thin(points) {
   return Array.from({ length: Math.min(60, points.length) }, (_, i) => points[Math.floor(i * step)])
 }
 
-console.log(mapTable())
+const table = mapTable()
+writeFileSync(`${RESULTS}map/table.md`, `${table}\n`)
+console.log(table)
