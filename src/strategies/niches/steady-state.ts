@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Genome, JsonValue } from '../../candidate.ts'
+import { RunStoreError } from '../../errors.ts'
 import { decodeFloat32, decodeFloat64, encodeFloat32, encodeFloat64 } from '../../numerics/float-codec.ts'
 import type { Rng } from '../../rng.ts'
 import { InitialDesign } from '../initial-design.ts'
@@ -64,13 +65,21 @@ export class SteadyStateSearch implements Strategy {
     return new SteadyStateSearch(parts)
   }
 
+  /** @throws {RunStoreError} if the state is not one of this strategy. */
   static restore(parts: SteadyParts, state: SteadyState, rng: Rng): SteadyStateSearch {
     const search = new SteadyStateSearch(parts)
     search.#rng = rng
     search.#asked = state.asked
     search.#pending = new Set(state.pending)
     search.#waiting = state.waiting.map(decodeTrial)
-    parts.population.restore(state.population as JsonValue) // each population checks its own
+    try {
+      parts.population.restore(state.population as JsonValue) // each population checks its own
+    } catch (cause) {
+      throw new RunStoreError(`The "${parts.kind}" snapshot is damaged: its population is not one of this strategy.`, {
+        cause,
+        hint: 'Resume from an earlier snapshot or from the journal alone.',
+      })
+    }
     return search
   }
 
