@@ -9,7 +9,7 @@ const SIZES = [64, 48, 32, 10]
 const BASE = { steps: 300, batch: 32, rate: 1e-3 }
 const EXPERT = { steps: 400, batch: 32, rate: 5e-4 }
 /** Images a task is scored on. */
-const EXAMPLES = 200
+const EXAMPLES = 100
 
 const moved =
   at =>
@@ -52,12 +52,20 @@ function experts() {
 export function digitMerges(count) {
   const { base, tasks } = experts()
   const used = tasks.slice(0, count)
+  const blend = (values, key, l, scales) => {
+    const merged = Float64Array.from(values)
+    for (const [t, { expert }] of used.entries()) {
+      const tuned = expert[l][key]
+      for (let i = 0; i < merged.length; i++) merged[i] += scales[t] * (tuned[i] - values[i])
+    }
+    return merged
+  }
   const merge = scales =>
-    base.map((layer, l) => {
-      const blend = (key, values) =>
-        values.map((v, i) => v + used.reduce((sum, { expert }, t) => sum + scales[t] * (expert[l][key][i] - v), 0))
-      return { ...layer, weight: blend('weight', layer.weight), bias: blend('bias', layer.bias) }
-    })
+    base.map((layer, l) => ({
+      ...layer,
+      weight: blend(layer.weight, 'weight', l, scales),
+      bias: blend(layer.bias, 'bias', l, scales),
+    }))
   const measure = scales => {
     const network = merge(scales)
     const scores = used.map(({ examples }) => Float32Array.from(examples, e => (answer(network, e.x) === e.y ? 1 : 0)))
@@ -66,17 +74,21 @@ export function digitMerges(count) {
   return { tasks: count, measure, accuracies: scales => measure(scales).values }
 }
 
+/** Index of the largest logit. */
 function answer(network, x) {
   let h = x
   for (let l = 0; l < network.length; l++) {
     const { inputs, outputs, weight, bias } = network[l]
+    const last = l === network.length - 1
     const z = new Float64Array(outputs)
-    for (let i = 0; i < outputs; i++) {
+    for (let i = 0, at = 0; i < outputs; i++) {
       let sum = bias[i]
-      for (let j = 0; j < inputs; j++) sum += weight[i * inputs + j] * h[j]
-      z[i] = l < network.length - 1 ? Math.max(0, sum) : sum
+      for (let j = 0; j < inputs; j++) sum += weight[at++] * h[j]
+      z[i] = last || sum > 0 ? sum : 0
     }
     h = z
   }
-  return h.indexOf(Math.max(...h))
+  let best = 0
+  for (let i = 1; i < h.length; i++) if (h[i] > h[best]) best = i
+  return best
 }

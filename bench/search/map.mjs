@@ -26,7 +26,7 @@ const PROBLEMS = {
 const EFFORT = {
   smooth: d => ({ sample: 2000, directions: 40 * d, steps: 120 }),
   cubic: d => ({ sample: 2000, directions: 40 * d, steps: 120 }),
-  digits: d => ({ sample: 1000, directions: 16 * d, steps: 60 }),
+  digits: d => ({ sample: 500, directions: 12 * d, steps: 50 }),
 }
 
 const {

@@ -16,7 +16,7 @@ export interface PredictedPoint {
   readonly losses: readonly number[] // predicted, shape (m,)
 }
 
-/** Enough for smooth surrogates, as the search starts from the best measured points: 30 generations verify as well as 60. */
+/** Few generations: surrogates are smooth, and the search starts from the best measured points. */
 const POPULATION = 100
 const GENERATIONS = 30
 /** As K. Deb, H. Jain, IEEE TEC 18(4), 2014, table II; 1 / d genes mutate. */
