@@ -3,15 +3,15 @@ import type { CandidateId, JsonValue, StopReason } from '../../candidate.ts'
 import type { Decision } from '../../decision.ts'
 import { ConfigError } from '../../errors.ts'
 import { decodeFloat64, encodeFloat64 } from '../../numerics/float-codec.ts'
-import { SCALARIZATIONS } from '../../scalarization.ts'
+import { SCALARIZATIONS, scalarize } from '../../scalarization.ts'
 import { snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
 import { armOf } from './arms.ts'
-import { type Phase, planOf, shapeOf } from './plan.ts'
+import { ARM_KINDS, firstPhase, nextPhase, type Phase, type SearchShape, shapeOf } from './plan.ts'
 
 /**
- * Chooses strategies: `planOf` says which, for how long and why. At a change, what is in flight is waited for, and the next strategy
- * begins with all trials so far as trials of an earlier run.
+ * Chooses strategies: `plan.ts` says which, for how long and why. At the end of a phase, what is in flight is waited for. Where another
+ * strategy follows, it begins with all trials so far as trials of an earlier run; where the same one does, it goes on.
  *
  * Strategies count their own candidates from 0, so ids are shifted on the way in and out. A decision travels in the memo of the
  * first candidate proposed after it, where it is recorded with the run.
@@ -27,8 +27,8 @@ const optionsSchema = z.strictObject({
     .max(1000)
     .default(250)
     .describe(
-      'Candidates that a model-based strategy proposes before an evolution strategy goes on; with a budget of less than twice as ' +
-        'many, the model proposes all.',
+      'Candidates that a model-based strategy proposes at most before evolution goes on; where the budget is less than twice as many, ' +
+        'there is no such change.',
     ),
   scalarization: z
     .enum(SCALARIZATIONS)
@@ -38,8 +38,11 @@ const optionsSchema = z.strictObject({
 export type AutoOptions = z.infer<typeof optionsSchema>
 
 const stateSchema = z.strictObject({
-  phase: z.number().int().nonnegative(),
-  firstId: z.number().int().nonnegative(), // of the phase
+  phases: z
+    .array(z.strictObject({ strategy: z.enum(ARM_KINDS), until: z.number().int().nullable(), because: z.string() }))
+    .min(1), // until: null is infinite
+  decided: z.number().int().nonnegative(), // candidates asked for when the phase began
+  firstId: z.number().int().nonnegative(), // of the strategy
   asked: z.number().int().nonnegative(), // in all
   told: z.number().int().nonnegative(), // in all
   heldIds: z.array(z.number().int()),
@@ -55,12 +58,15 @@ class Auto implements Strategy {
   readonly kind = KIND
   readonly #context: StrategyContext
   readonly #options: AutoOptions
-  readonly #plan: readonly Phase[]
-  #phase = 0
+  readonly #shape: SearchShape
+  readonly #phases: Phase[]
+  /** Candidates asked for when the phase began. */
+  #decided = 0
+  /** The strategy's first candidate. */
   #firstId = 0
   #asked = 0
   #told = 0
-  /** Trials told in phases before the last: what the next strategies begin with. */
+  /** Trials told before the last phase: what the next strategies begin with. */
   #held = new Map<CandidateId, ToldTrial>()
   #arm: Strategy
 
@@ -68,24 +74,25 @@ class Auto implements Strategy {
     if (context.domain.genes.length === 0) throw new ConfigError('Strategy "auto" needs at least one gene, got none.')
     this.#context = context
     this.#options = options
-    this.#plan = planOf(shapeOf(context), options.model_evaluations)
+    this.#shape = shapeOf(context, options.model_evaluations)
+    this.#phases = [firstPhase(this.#shape)]
     if (resumed !== undefined) {
-      this.#phase = resumed.phase
+      this.#phases = resumed.phases.map(phase => ({ ...phase, until: phase.until ?? Infinity }))
+      this.#decided = resumed.decided
       this.#firstId = resumed.firstId
       this.#asked = resumed.asked
       this.#told = resumed.told
       this.#held = decodeHeld(resumed, context.domain.genes.length, context.objectives.length)
     }
     const arm = armOf(this.#current().strategy, options.scalarization)
-    const armContext = this.#armContext()
-    this.#arm = resumed === undefined ? arm.create(armContext) : arm.restore(armContext, resumed.arm)
+    this.#arm = resumed === undefined ? arm.create(this.#armContext()) : arm.restore(this.#armContext(), resumed.arm)
   }
 
   ask(count: number): readonly Proposal[] {
     const proposals: Proposal[] = []
     while (proposals.length < count) {
-      if (this.#isPhaseOver() && !this.#advance()) break
-      const left = this.#firstId + this.#current().asks - this.#asked
+      while (this.#isPhaseOver()) if (!this.#advance()) return proposals
+      const left = this.#current().until - this.#asked
       const found = this.#arm.ask(Math.min(count - proposals.length, left))
       if (found.length === 0) break
       for (const proposal of found) proposals.push(this.#translated(proposal))
@@ -98,7 +105,7 @@ class Auto implements Strategy {
       if (trial.id >= this.#asked || trial.id < this.#firstId) {
         throw new RangeError(`Expected the id of a candidate asked for and not yet told, got ${trial.id}.`)
       }
-      if (this.#phase + 1 < this.#plan.length) this.#held.set(trial.id, withoutExamples(trial))
+      if (this.#current().until < Infinity) this.#held.set(trial.id, withoutExamples(trial))
     }
     this.#arm.tell(
       trials.map(trial => ({
@@ -112,19 +119,24 @@ class Auto implements Strategy {
   }
 
   stopReason(): StopReason | undefined {
-    return this.#phase + 1 < this.#plan.length ? undefined : this.#arm.stopReason()
+    return this.#current().until < Infinity ? undefined : this.#arm.stopReason()
   }
 
   diagnostics(): Readonly<Record<string, JsonValue>> {
     const { strategy, because } = this.#current()
-    return { strategy, because, phase: this.#phase, phases: this.#plan.length, details: this.#arm.diagnostics() }
+    return { strategy, because, phase: this.#phases.length, details: this.#arm.diagnostics() }
   }
 
   snapshot(): Snapshot {
     const held = [...this.#held.values()].sort((a, b) => a.id - b.id)
     const failed = this.#context.objectives.map(() => Number.NaN)
     const state: JsonValue = {
-      phase: this.#phase,
+      phases: this.#phases.map(({ strategy, until, because }) => ({
+        strategy,
+        until: until === Infinity ? null : until,
+        because,
+      })),
+      decided: this.#decided,
       firstId: this.#firstId,
       asked: this.#asked,
       told: this.#told,
@@ -137,42 +149,55 @@ class Auto implements Strategy {
   }
 
   #current(): Phase {
-    return this.#plan[this.#phase]!
+    return this.#phases.at(-1)!
   }
 
   #isPhaseOver(): boolean {
-    return this.#asked - this.#firstId >= this.#current().asks || this.#arm.stopReason() !== undefined
+    return this.#asked >= this.#current().until || this.#arm.stopReason() !== undefined
   }
 
   /** To the next phase, once nothing is in flight. */
   #advance(): boolean {
-    if (this.#phase + 1 >= this.#plan.length || this.#told < this.#asked) return false
-    this.#phase++
+    if (this.#told < this.#asked) return false
+    const next = nextPhase(this.#shape, this.#phases, this.#startIsBest())
+    if (next === undefined) return false
+    const goesOn = next.strategy === this.#current().strategy && this.#arm.stopReason() === undefined
+    this.#phases.push(next)
+    this.#decided = this.#asked
+    if (goesOn) return true
     this.#firstId = this.#asked
-    this.#arm = armOf(this.#current().strategy, this.#options.scalarization).create(this.#armContext())
+    this.#arm = armOf(next.strategy, this.#options.scalarization).create(this.#armContext())
     return true
   }
 
-  /** What the strategy of this phase is told of the search: a part of the budget, and all trials before it. */
+  #startIsBest(): boolean {
+    const { domain, objectives } = this.#context
+    const lossOf = ({ losses }: ToldTrial): number =>
+      losses === undefined ? Infinity : scalarize(this.#options.scalarization, losses, objectives)
+    const trials = [...this.#held.values()]
+    const start = trials.find(({ genome }) => genome.every((value, i) => value === domain.initial[i]))
+    return start?.losses !== undefined && trials.every(trial => lossOf(start) <= lossOf(trial))
+  }
+
+  /** What the strategy is told of the search: what is left of the budget, and all trials before its first. */
   #armContext(): StrategyContext {
     const { domain, objectives, rng, budget, slots, prior = [], guesses = [] } = this.#context
     const left = budget === undefined ? undefined : Math.max(1, budget - this.#firstId)
     const held = [...this.#held.values()].filter(({ id }) => id < this.#firstId).sort((a, b) => a.id - b.id)
-    const { asks } = this.#current()
     return {
       domain,
       objectives,
-      rng: rng.split(`${KIND} ${this.#phase}`),
-      budget: Number.isFinite(asks) ? asks : left,
+      rng: rng.split(`${KIND} ${this.#firstId}`),
+      budget: left,
       ...(slots !== undefined && { slots }),
       prior: [...prior, ...held],
-      guesses: this.#phase === 0 ? guesses : [],
+      guesses: this.#firstId === 0 ? guesses : [],
     }
   }
 
   #translated({ genome, parents = [], memo }: Proposal): Proposal {
     const { strategy, because } = this.#current()
-    const decision: Decision | undefined = this.#asked === this.#firstId ? { strategy, because } : undefined
+    const decision: Decision | undefined = this.#asked === this.#decided ? { strategy, because } : undefined
     this.#asked++
     return {
       genome,

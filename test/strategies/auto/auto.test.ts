@@ -3,7 +3,7 @@ import { decisionsOf } from '../../../src/decision.ts'
 import { createRng } from '../../../src/rng.ts'
 import { armOf } from '../../../src/strategies/auto/arms.ts'
 import { auto } from '../../../src/strategies/auto/auto.ts'
-import { planOf, type SearchShape } from '../../../src/strategies/auto/plan.ts'
+import { firstPhase, nextPhase, type Phase, type SearchShape, shapeOf } from '../../../src/strategies/auto/plan.ts'
 import type { Strategy, StrategyContext, ToldTrial } from '../../../src/strategies/strategy.ts'
 import { corners } from '../../problems/multi-objective.ts'
 import { candidateOf, scored, type TestProblem } from '../../problems/problem.ts'
@@ -27,94 +27,106 @@ function search(strategy: Strategy, problem: TestProblem, count: number): ToldTr
   })
 }
 
+/** The sphere with its start at the optimum: no other candidate is better. */
+function informed(d: number): TestProblem {
+  const problem = sphere(d)
+  return { ...problem, domain: { ...problem.domain, initial: problem.optimizer.slice() } }
+}
+
+const options = (model_evaluations: number) => auto.options.parse({ model_evaluations })
+
 describe('auto', () => {
-  it('is its first strategy until it changes, and then the next one, begun with all trials so far', () => {
+  it('stays with the model where scattered candidates beat the start, then evolution goes on with all trials so far', () => {
     const problem = sphere(3)
-    const context = contextOf(problem)
-    const trials = search(auto.create(context, auto.options.parse({ model_evaluations: 12 })), problem, 60)
+    const context = contextOf(problem, { budget: 80 })
+    const trials = search(auto.create(context, options(20)), problem, 60)
 
-    const model = armOf('bayes', 'worst').create({
-      ...context,
-      rng: createRng(4).split('auto 0'),
-      budget: 12,
-      prior: [],
-      guesses: [],
-    })
-    const first = search(model, problem, 12)
-    const evolution = armOf('cma-es', 'worst').create({
-      ...context,
-      rng: createRng(4).split('auto 1'),
-      prior: first,
-      guesses: [],
-    })
-    const second = search(evolution, problem, 48)
+    const begin = { ...context, prior: [], guesses: [] }
+    const model = armOf('bayes', 'worst').create({ ...begin, rng: createRng(4).split('auto 0') })
+    const first = search(model, problem, 20)
+    const later = { ...begin, rng: createRng(4).split('auto 20'), budget: 60, prior: first }
+    const second = search(armOf('cma-es', 'worst').create(later), problem, 40)
     expect(trials.map(({ genome }) => genome)).toEqual([...first, ...second].map(({ genome }) => genome))
-  })
-
-  it('waits for what is in flight before it changes', () => {
-    const problem = sphere(3)
-    const strategy = auto.create(contextOf(problem), auto.options.parse({ model_evaluations: 12 }))
-    const proposals = strategy.ask(20)
-    expect(proposals).toHaveLength(12)
-    const trials = proposals.map((proposal, id) => scored(problem, candidateOf(proposal, id)))
-    strategy.tell(trials.slice(1))
-    expect(strategy.ask(20)).toEqual([])
-    strategy.tell(trials.slice(0, 1))
-    expect(strategy.ask(20).length).toBeGreaterThan(0)
-    expect(strategy.diagnostics()).toMatchObject({ strategy: 'cma-es', phase: 1 })
-  })
-
-  it('records each decision with its reason in the first candidate after it', () => {
-    const problem = corners(3, 2)
-    const strategy = auto.create(contextOf(problem, { budget: 100 }), auto.options.parse({ model_evaluations: 10 }))
-    const trials = search(strategy, problem, 30)
     expect(decisionsOf(trials)).toEqual([
       {
         candidate: 0,
         strategy: 'bayes',
-        because: '3 genes, 2 objectives: a model makes the most of the first evaluations',
+        because: '3 genes, 1 objective: the declared start and scattered candidates first',
       },
+      { candidate: 10, strategy: 'bayes', because: 'some of 9 other candidates are better than the declared start' },
+      { candidate: 20, strategy: 'cma-es', because: '80 evaluations; after 20 evolution gets more out of the rest' },
+    ])
+  })
+
+  it('searches around a start that no scattered candidate beats', () => {
+    const problem = informed(3)
+    const trials = search(auto.create(contextOf(problem, { budget: 40 }), options(20)), problem, 40)
+    expect(decisionsOf(trials).slice(1)).toEqual([
       {
         candidate: 10,
-        strategy: 'sms-emoa',
-        because: '100 evaluations, and after 10 a model learns little more; it goes on from these trials',
+        strategy: 'cma-es',
+        because: 'none of 9 other candidates is better than the declared start, so the search goes on around it',
       },
     ])
-    // Parents are candidates of this run, also after ids were shifted.
-    for (const { id, parents } of trials) for (const parent of parents) expect(parent).toBeLessThan(id)
+  })
+
+  it('waits for what is in flight before it decides', () => {
+    const problem = sphere(3)
+    const strategy = auto.create(contextOf(problem), options(12))
+    const proposals = strategy.ask(20)
+    expect(proposals).toHaveLength(10)
+    const trials = proposals.map((proposal, id) => scored(problem, candidateOf(proposal, id)))
+    strategy.tell(trials.slice(1))
+    expect(strategy.ask(20)).toEqual([])
+    strategy.tell(trials.slice(0, 1))
+    expect(strategy.ask(20)).toHaveLength(2)
+    expect(strategy.diagnostics()).toMatchObject({ strategy: 'bayes', phase: 2 })
+  })
+
+  it('counts parents as candidates of the run, whichever strategy bred from them', () => {
+    const problem = corners(3, 2)
+    const trials = search(auto.create(contextOf(problem), options(12)), problem, 80)
+    expect(decisionsOf(trials).at(-1)).toMatchObject({ strategy: 'sms-emoa' })
+    const bred = trials.filter(({ parents }) => parents.length > 0)
+    expect(bred.length).toBeGreaterThan(0)
+    for (const { id, parents } of bred) {
+      for (const parent of parents) {
+        expect(parent).toBeGreaterThanOrEqual(0)
+        expect(parent).toBeLessThan(id)
+      }
+    }
   })
 })
 
 describe('the plan of auto', () => {
-  const shape = (more: Partial<SearchShape>): SearchShape => ({
-    genes: 10,
-    choices: 0,
-    conditional: false,
-    objectives: 1,
-    budget: 1000,
-    ...more,
-  })
-  const kinds = (more: Partial<SearchShape>): string =>
-    planOf(shape(more), 250)
-      .map(({ strategy, asks }) => (asks === Infinity ? strategy : `${strategy} ${asks}`))
-      .join(', ')
+  const plan = (more: Partial<SearchShape>, startIsBest: boolean): string => {
+    const shape: SearchShape = { ...shapeOf(contextOf(sphere(10)), 250), budget: 1000, ...more }
+    const phases: Phase[] = [firstPhase(shape)]
+    for (;;) {
+      const next = nextPhase(shape, phases, startIsBest)
+      if (next === undefined) break
+      phases.push(next)
+    }
+    return phases.map(({ strategy, until }) => (until === Infinity ? strategy : `${strategy} to ${until}`)).join(', ')
+  }
 
   it.each([
-    [{}, 'bayes 250, cma-es'],
-    [{ budget: undefined }, 'bayes 250, cma-es'],
-    [{ budget: 499 }, 'bayes'],
-    [{ budget: 500 }, 'bayes 250, cma-es'],
-    [{ budget: 30 }, 'bayes'],
-    [{ genes: 101 }, 'cma-es'],
-    [{ choices: 0.3 }, 'bayes 250, cma-es'],
-    [{ choices: 0.31 }, 'forest 250, tpe'],
-    [{ conditional: true, choices: 0.1 }, 'forest 250, tpe'],
-    [{ conditional: true, choices: 0.1, objectives: 2 }, 'forest 250, sms-emoa'],
-    [{ objectives: 2 }, 'bayes 250, sms-emoa'],
-    [{ objectives: 3 }, 'bayes 250, sms-emoa'],
-    [{ objectives: 4 }, 'bayes 250, nsga3'],
-    [{ objectives: 4, genes: 300 }, 'nsga3'],
-  ])('for %j is %s', (more, expected) => {
-    expect(kinds(more)).toBe(expected)
+    [{}, 'bayes to 10, bayes to 250, cma-es', 'bayes to 10, cma-es'],
+    [{ budget: undefined }, 'bayes to 10, bayes to 250, cma-es', 'bayes to 10, cma-es'],
+    [{ budget: 499 }, 'bayes to 10, bayes', 'bayes to 10, cma-es'],
+    [{ guesses: 3, budget: 30 }, 'bayes to 13, bayes', 'bayes to 13, cma-es'],
+    [{ prior: 10 }, 'bayes to 250, cma-es', 'bayes to 250, cma-es'],
+    [{ prior: 250 }, 'cma-es', 'cma-es'],
+    [{ genes: 101 }, 'cma-es', 'cma-es'],
+    [{ choices: 0.3 }, 'bayes to 10, bayes to 250, cma-es', 'bayes to 10, cma-es'],
+    [{ choices: 0.31 }, 'forest to 250, tpe', 'forest to 250, tpe'],
+    [{ conditional: true, objectives: 2 }, 'forest to 250, sms-emoa', 'forest to 250, sms-emoa'],
+    [{ objectives: 3 }, 'bayes to 10, bayes to 250, sms-emoa', 'bayes to 10, cma-es to 250, sms-emoa'],
+    [{ objectives: 3, budget: 300 }, 'bayes to 10, bayes', 'bayes to 10, cma-es'],
+    [{ objectives: 4 }, 'bayes to 10, bayes to 250, nsga3', 'bayes to 10, cma-es to 250, nsga3'],
+    [{ objectives: 4, genes: 300 }, 'nsga3', 'nsga3'],
+  ])('for %j: %s; with an informed start: %s', (more, expected, around) => {
+    expect(plan(more, false)).toBe(expected)
+    expect(plan(more, true)).toBe(around)
   })
 })
