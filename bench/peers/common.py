@@ -67,9 +67,8 @@ def short(value):
 class Improvements:
     """A loss with its best-so-far trace: [evaluation, best] wherever the best improves. The first evaluation is 1."""
 
-    def __init__(self, loss, budget=None):
+    def __init__(self, loss):
         self.loss = loss
-        self.budget = budget
         self.evaluations = 0
         self.best = np.inf
         self.trace = []

@@ -138,7 +138,7 @@ def main():
             }
 
             def run():
-                loss = Improvements(lambda x: function(x) - minimum, budget)
+                loss = Improvements(lambda x: function(x) - minimum)
                 solve(loss, low, high, budget, seed)
                 best = {
                     str(n): min(value for evaluation, value in loss.trace if evaluation <= n)
