@@ -62,6 +62,7 @@ const POOL = 256
 const MOST_LEVELS = 64
 /** Draws at most for a new point, per point wanted. */
 const ATTEMPTS = 20
+
 const stateSchema = z.strictObject({
   rng: rngStateSchema,
   data: toldDataSchema,
