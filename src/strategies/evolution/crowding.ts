@@ -41,14 +41,18 @@ export function leastCrowded(front: readonly (readonly number[])[], count: numbe
   return kept
 }
 
-/** Whole fronts, then the part of the next with the most room; with each survivor's standing: front first, then crowding. */
+/**
+ * Whole fronts, then the part of the next with the most room.
+ * @returns survivors as indices, best front first; per survivor the rank of its front, from 0, and its crowding distance inside it.
+ */
 export function selectByCrowding(
   losses: readonly (readonly number[])[],
   count: number,
-): { readonly survivors: number[]; readonly standing: number[] } {
+): { readonly survivors: number[]; readonly ranks: number[]; readonly crowding: number[] } {
   const survivors: number[] = []
-  const standing: number[] = []
-  for (const front of nonDominatedSort(losses)) {
+  const ranks: number[] = []
+  const crowding: number[] = []
+  for (const [rank, front] of nonDominatedSort(losses).entries()) {
     const room = count - survivors.length
     if (room <= 0) break
     const members =
@@ -58,11 +62,9 @@ export function selectByCrowding(
             front.map(i => losses[i]!),
             room,
           ).map(at => front[at]!)
-    const distance = crowdingDistance(members.map(i => losses[i]!))
-    const levels = [...new Set(distance)].sort((a, b) => b - a)
-    const first = survivors.length
     survivors.push(...members)
-    for (const d of distance) standing.push(first + levels.indexOf(d))
+    ranks.push(...members.map(() => rank))
+    crowding.push(...crowdingDistance(members.map(i => losses[i]!)))
   }
-  return { survivors, standing }
+  return { survivors, ranks, crowding }
 }

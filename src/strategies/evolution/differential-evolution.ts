@@ -199,11 +199,15 @@ class DifferentialEvolution implements Strategy {
   /** Best first for several objectives; for one only the worst go, and the others keep their places. */
   #fittest(members: readonly Member[], count: number): Member[] {
     if (this.#context.objectives.length > 1) {
-      const { survivors, standing } = selectByCrowding(
+      const { survivors, ranks, crowding } = selectByCrowding(
         members.map(member => member.losses),
         count,
       )
-      const order = survivors.map((_, at) => at).sort((a, b) => standing[a]! - standing[b]!)
+      const order = survivors
+        .map((_, at) => at)
+        .sort(
+          (a, b) => ranks[a]! - ranks[b]! || Number(crowding[b]! > crowding[a]!) - Number(crowding[a]! > crowding[b]!),
+        )
       return order.map(at => members[survivors[at]!]!)
     }
     const order = members.map((_, i) => i).sort((a, b) => members[a]!.losses[0]! - members[b]!.losses[0]! || a - b)

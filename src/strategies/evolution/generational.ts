@@ -1,10 +1,12 @@
 import { z } from 'zod'
+import { dominates } from '../../archive/dominance.ts'
 import type { CandidateId, Genome, JsonValue } from '../../candidate.ts'
 import { ConfigError } from '../../errors.ts'
 import { type Rng, restoreRng } from '../../rng.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, ToldTrial } from '../strategy.ts'
 import { Batch, batchSchema, type Child } from './batch.ts'
+import { tournamentWinners } from './mating.ts'
 import {
   decodePopulation,
   encodePopulation,
@@ -27,7 +29,8 @@ export interface GenerationalAlgorithm<Memory extends JsonValue> {
   readonly firstMemory: Memory
   /**
    * @param losses shape (n, m), finite, of parents and children together.
-   * @returns the indices of at most `count` survivors, and the standing of each: in a tournament the lower one wins.
+   * @returns the indices of at most `count` survivors, and the standing of each: of two that do not dominate each other the lower one
+   * wins a tournament.
    */
   select(
     losses: readonly (readonly number[])[],
@@ -160,22 +163,25 @@ export class Generational<Memory extends JsonValue> implements Strategy {
       seen.push(genome)
       children.push({ genome, parents })
     }
+    const winners = tournamentWinners(this.#population.length, this.#beats, this.#rng)
     while (children.length < populationSize) {
       if (this.#population.length === 0) {
         offer(randomGenome(domain, this.#rng), []) // everything has failed so far
         continue
       }
-      const [first, second] = [this.#tournament(), this.#tournament()]
+      const first = this.#population[winners.next().value]!
+      const second = this.#population[winners.next().value]!
       const parents = lineage(first, second)
       for (const child of vary(domain, first.genome, second.genome, variation, this.#rng)) offer(child, parents)
     }
     return children
   }
 
-  #tournament(): Member {
-    const n = this.#population.length
-    const [a, b] = [this.#rng.integer(0, n), this.#rng.integer(0, n)]
-    return this.#population[this.#standing[b]! < this.#standing[a]! ? b : a]!
+  /** Whether member b wins the tournament against a. */
+  readonly #beats = (a: number, b: number): boolean => {
+    const [first, second] = [this.#population[a]!.losses, this.#population[b]!.losses]
+    if (dominates(first, second)) return false
+    return dominates(second, first) || this.#standing[b]! < this.#standing[a]!
   }
 }
 

@@ -5,7 +5,7 @@ import { Generational, type GenerationalAlgorithm } from './generational.ts'
 import { populationSizeOf, populationSizeOption, variationOf, variationOptions } from './options.ts'
 
 const optionsSchema = z.strictObject({
-  population_size: populationSizeOption,
+  population_size: populationSizeOption(),
   ...variationOptions({ crossoverProbability: 0.9, crossoverIndex: 15 }),
 })
 export type Nsga2Options = z.infer<typeof optionsSchema>
@@ -14,16 +14,24 @@ function algorithm(context: StrategyContext, options: Nsga2Options): Generationa
   return {
     kind: 'nsga2',
     version: 1,
-    populationSize: populationSizeOf(options.population_size, context.budget, context.objectives.length),
+    populationSize: populationSizeOf(options.population_size, context.budget),
     variation: variationOf(options, context.domain.genes.length),
     memorySchema: z.null(),
     firstMemory: null,
-    select: (losses, count) => ({ ...selectByCrowding(losses, count), memory: null }),
+    select: (losses, count) => {
+      const { survivors, crowding } = selectByCrowding(losses, count)
+      const levels = [...new Set(crowding)].sort((a, b) => b - a)
+      const standings = new Map(levels.map((distance, standing) => [distance, standing]))
+      return { survivors, standing: crowding.map(distance => standings.get(distance)!), memory: null }
+    },
     diagnostics: () => ({}),
   }
 }
 
-/** NSGA-II: whole non-dominated fronts survive, and of the last one the least crowded; tournaments prefer both. */
+/**
+ * NSGA-II: whole non-dominated fronts survive, and of the last one the least crowded. A tournament prefers who dominates, then who has
+ * more room, as in the authors' program; the paper compares the ranks of fronts first.
+ */
 export const nsga2: StrategyDefinition<Nsga2Options> = {
   kind: 'nsga2',
   reference:

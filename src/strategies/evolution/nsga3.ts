@@ -7,7 +7,7 @@ import { referenceDirections } from './reference-directions.ts'
 
 const optionsSchema = z.strictObject({
   /** There are at most as many reference directions. */
-  population_size: populationSizeOption,
+  population_size: populationSizeOption(),
   ...variationOptions({ crossoverProbability: 1, crossoverIndex: 30 }),
 })
 export type Nsga3Options = z.infer<typeof optionsSchema>
@@ -22,12 +22,14 @@ type Memory = z.infer<typeof memorySchema>
 
 function algorithm(context: StrategyContext, options: Nsga3Options): GenerationalAlgorithm<Memory> {
   const m = context.objectives.length
-  const size = populationSizeOf(options.population_size, context.budget, m)
+  const size = populationSizeOf(options.population_size, context.budget)
   const directions = referenceDirections(m, size)
   return {
     kind: 'nsga3',
     version: 1,
-    populationSize: Math.max(size, directions.length),
+    // Automatic: one member a direction, and an even number for the pairs.
+    populationSize:
+      options.population_size === 'auto' ? 2 * Math.ceil(directions.length / 2) : Math.max(size, directions.length),
     variation: variationOf(options, context.domain.genes.length),
     memorySchema,
     firstMemory: { ideal: [], worst: [], extremes: [] },

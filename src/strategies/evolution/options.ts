@@ -1,25 +1,26 @@
 import { z } from 'zod'
 import type { Variation } from './variation.ts'
 
-/** Bounds of the automatic population size, with up to two objectives and with more, and the generations it leaves room for. */
-const AUTO = { least: 20, most: { few: 50, many: 100 }, generations: 200 }
+/** Bounds of the automatic population size, and the generations it leaves room for. */
+const AUTO = { least: 20, most: 100, generations: 50 }
 
 /**
- * The archive of a run keeps every good candidate, so a population need not be as large as the front is to be dense. With 50 members
- * instead of 100, SMS-EMOA's archive had more hypervolume after 10,000 evaluations of ZDT4, ZDT6, WFG1 and WFG9; after 25,000 more on
- * two of them and less on two (one seed each, and the problems the choice was made on). For three objectives nothing speaks for 50.
+ * 100 is the published size. A small budget gets a smaller population: with fewer than fifty generations evolution is hardly more than
+ * the sample that it started from.
+ * @param most what a strategy has instead of 100, in words.
  */
-export const populationSizeOption = z
-  .union([z.literal('auto'), z.number().int().min(2).max(10_000)])
-  .default('auto')
-  .describe(
-    `Members of the population; "auto" is a ${AUTO.generations}th of the budget, at least ${AUTO.least} and at most ` +
-      `${AUTO.most.few} (${AUTO.most.many} with three and more objectives), and the most where no budget is known.`,
-  )
+export function populationSizeOption(most = `${AUTO.most}`) {
+  return z
+    .union([z.literal('auto'), z.number().int().min(2).max(10_000)])
+    .default('auto')
+    .describe(
+      `Members of the population; "auto" is a ${AUTO.generations}th of the budget, at least ${AUTO.least} and at most ${most}, ` +
+        'which it also is where no budget is known.',
+    )
+}
 
-export function populationSizeOf(option: 'auto' | number, budget: number | undefined, objectives: number): number {
+export function populationSizeOf(option: 'auto' | number, budget: number | undefined, most = AUTO.most): number {
   if (option !== 'auto') return option
-  const most = objectives > 2 ? AUTO.most.many : AUTO.most.few
   return Math.max(AUTO.least, Math.min(most, Math.floor((budget ?? Infinity) / AUTO.generations)))
 }
 

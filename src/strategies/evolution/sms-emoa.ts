@@ -7,6 +7,7 @@ import { type Rng, restoreRng } from '../../rng.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
 import { selectByCrowding } from './crowding.ts'
+import { tournamentWinners } from './mating.ts'
 import { populationSizeOf, populationSizeOption, variationOf, variationOptions } from './options.ts'
 import {
   decodePopulation,
@@ -38,8 +39,18 @@ const MARGIN = 1
 /** How often a child that exists already is made again before it is accepted. */
 const ATTEMPTS = 10
 
+/**
+ * Largest automatic population, with up to two objectives and with more. A steady state renews the members one by one: on seven smooth
+ * and multimodal pairs of objectives 50 had more hypervolume than 100 after 5,000 and 10,000 evaluations, and on five after 25,000.
+ */
+const MOST = { few: 50, many: 100 }
+
+function mostMembers({ objectives }: StrategyContext): number {
+  return objectives.length > 2 ? MOST.many : MOST.few
+}
+
 const optionsSchema = z.strictObject({
-  population_size: populationSizeOption,
+  population_size: populationSizeOption(`${MOST.few} (${MOST.many} with three and more objectives)`),
   ...variationOptions({ crossoverProbability: 0.9, crossoverIndex: 15 }),
 })
 export type SmsEmoaOptions = z.infer<typeof optionsSchema>
@@ -85,7 +96,7 @@ class SmsEmoa implements Strategy {
       })
     }
     this.#context = context
-    this.#size = populationSizeOf(options.population_size, context.budget, m)
+    this.#size = populationSizeOf(options.population_size, context.budget, mostMembers(context))
     this.#variation = variationOf(options, d)
     this.#rng = state.rng
     this.#population = state.population
@@ -96,7 +107,7 @@ class SmsEmoa implements Strategy {
 
   static create(context: StrategyContext, options: SmsEmoaOptions): SmsEmoa {
     const rng = context.rng.split(KIND)
-    const size = populationSizeOf(options.population_size, context.budget, context.objectives.length)
+    const size = populationSizeOf(options.population_size, context.budget, mostMembers(context))
     const prior = priorMembers(context)
     const { survivors } = selectByCrowding(
       prior.map(member => member.losses),
@@ -165,17 +176,16 @@ class SmsEmoa implements Strategy {
     if (this.#population.length < 2) return { genome: randomGenome(domain, this.#rng) }
     const seen = this.#population.map(member => member.genome)
     for (let attempt = 1; ; attempt++) {
-      const [mother, father] = [this.#tournament(), this.#tournament()]
+      const winners = tournamentWinners(this.#population.length, (a, b) => this.#dominates(b, a), this.#rng)
+      const mother = this.#population[winners.next().value]!
+      const father = this.#population[winners.next().value]!
       const [child] = vary(domain, mother.genome, father.genome, this.#variation, this.#rng)
       if (attempt === ATTEMPTS || !isAmong(child, seen)) return { genome: child, parents: lineage(mother, father) }
     }
   }
 
-  /** The dominating one of two, or either. */
-  #tournament(): Member {
-    const n = this.#population.length
-    const [a, b] = [this.#population[this.#rng.integer(0, n)]!, this.#population[this.#rng.integer(0, n)]!]
-    return dominates(b.losses, a.losses) ? b : a
+  #dominates(a: number, b: number): boolean {
+    return dominates(this.#population[a]!.losses, this.#population[b]!.losses)
   }
 
   /** The reduction of the paper's algorithm 2; of equals the youngest goes. */

@@ -35,12 +35,12 @@ describe('leastCrowded', () => {
 describe('selectByCrowding', () => {
   it('takes whole fronts, then the roomiest of the next, and ranks them so', () => {
     const losses = [[9.5, 9.5], ...line, [0.5, 9]]
-    const { survivors, standing } = selectByCrowding(losses, 5)
+    const { survivors, ranks, crowding } = selectByCrowding(losses, 5)
     expect(survivors).toHaveLength(5)
     expect(survivors).not.toContain(0)
-    const byStanding = (i: number): number => standing[survivors.indexOf(i)]!
-    expect(byStanding(6)).toBe(0) // an extreme
-    expect(Math.max(...standing)).toBeGreaterThan(0)
+    expect(ranks).toEqual([0, 0, 0, 0, 0])
+    expect(crowding[survivors.indexOf(6)]).toBe(Infinity) // an extreme
+    expect(Math.min(...crowding)).toBeLessThan(2)
     const both = selectByCrowding(
       [
         [0, 0],
@@ -48,6 +48,6 @@ describe('selectByCrowding', () => {
       ],
       2,
     )
-    expect(both).toEqual({ survivors: [0, 1], standing: [0, 1] })
+    expect(both).toEqual({ survivors: [0, 1], ranks: [0, 1], crowding: [Infinity, Infinity] })
   })
 })

@@ -1,13 +1,14 @@
 import { expect, it } from 'vitest'
 import { populationSizeOf, variationOf } from '../../../src/strategies/evolution/options.ts'
 
-it('sizes the population by the budget: a 200th of it, from 20 up, and the most where it is not known', () => {
-  expect(populationSizeOf('auto', undefined, 2)).toBe(50)
-  expect(populationSizeOf('auto', undefined, 3)).toBe(100)
-  expect(populationSizeOf('auto', 300, 3)).toBe(20)
-  expect(populationSizeOf('auto', 9000, 1)).toBe(45)
-  expect(populationSizeOf('auto', 1e6, 2)).toBe(50)
-  expect(populationSizeOf(7, 1e6, 2)).toBe(7)
+it('sizes the population by the budget: a fiftieth of it, from 20 up, and the most where it is not known', () => {
+  expect(populationSizeOf('auto', undefined)).toBe(100)
+  expect(populationSizeOf('auto', undefined, 50)).toBe(50)
+  expect(populationSizeOf('auto', 300)).toBe(20)
+  expect(populationSizeOf('auto', 2250)).toBe(45)
+  expect(populationSizeOf('auto', 1e6)).toBe(100)
+  expect(populationSizeOf('auto', 1e6, 50)).toBe(50)
+  expect(populationSizeOf(7, 1e6)).toBe(7)
 })
 
 it('mutates one gene per child on average, at most every second', () => {
