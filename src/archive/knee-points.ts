@@ -6,6 +6,19 @@ type Points = readonly (readonly number[])[]
 const RADIUS = 0.125
 
 /**
+ * All knees of a front: with two losses the one that bulges most, then those whose trade-off stands out, largest first. None where
+ * there are fewer than three points, or one loss only.
+ * @param front shape (n, m), mutually non-dominated.
+ * @returns indices, each once.
+ */
+export function kneePoints(front: Points): number[] {
+  const m = front[0]?.length ?? 0
+  if (front.length < 3 || m < 2) return []
+  const bulge = m === 2 ? bulgeKnee(front) : undefined
+  return [...new Set([...(bulge === undefined ? [] : [bulge]), ...tradeOffKnees(front)])]
+}
+
+/**
  * The knee of a front of two losses: the point furthest below the line through the two extremes, on the front scaled to the unit
  * square. `undefined` where no point lies below it.
  *

@@ -1,10 +1,11 @@
 import { median } from 'simple-statistics'
 import { z } from 'zod'
+import { kneePoints } from '../archive/knee-points.ts'
 import { createParetoArchive } from '../archive/pareto-archive.ts'
 import type { CandidateId, FailureKind, StopReason, Trial } from '../candidate.ts'
 import { type Decision, decisionsOf } from '../decision.ts'
 import { RunStoreError, show } from '../errors.ts'
-import type { Objective } from '../objective.ts'
+import { lossesOf, type Objective } from '../objective.ts'
 import type { RunReader } from '../runs/run-store.ts'
 import { type StartOrigin, startOrigin } from '../start.ts'
 import { type BaselineComparison, type BaselineFacts, collectBaselines, compareWithBaselines } from './baselines.ts'
@@ -48,6 +49,8 @@ export interface RunFacts {
   readonly hypervolume: number
   /** Non-dominated on the search split, ordered by loss in the first objective. */
   readonly front: readonly CandidateFacts[]
+  /** Of the front, those where a little of one objective costs much of another, the most pronounced first. */
+  readonly knees: readonly CandidateId[]
   /** All scored trials, in the order they were told. */
   readonly points: readonly {
     readonly id: CandidateId
@@ -119,6 +122,7 @@ export function collectFacts(run: RunReader, options: CandidateOptions = {}): Ru
     timing: timingOf(told),
     hypervolume: archive.hypervolume(),
     front,
+    knees: kneesOf([...archive], objectives),
     points,
     failed,
     history: historyOf(told, objectives, scalarization),
@@ -127,6 +131,10 @@ export function collectFacts(run: RunReader, options: CandidateOptions = {}): Ru
     baselines,
     comparisons: compareWithBaselines(run, subjects, winnerScores, baselines),
   }
+}
+
+function kneesOf(trials: readonly Trial[], objectives: readonly Objective[]): CandidateId[] {
+  return kneePoints(trials.map(({ evaluation }) => lossesOf(evaluation, objectives)!)).map(i => trials[i]!.id)
 }
 
 /** In tell order. What is evaluated but not yet told is left out: the strategy has not seen it, and a resumed run may not either. */

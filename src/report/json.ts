@@ -18,6 +18,8 @@ export interface FrontJson {
   readonly objectives: readonly { readonly name: string; readonly direction: Objective['direction'] }[]
   readonly hypervolume: number
   readonly candidates: readonly CandidateJson[]
+  /** Ids of candidates where a little of one objective costs much of another, the most pronounced first. */
+  readonly knees: readonly number[]
   readonly baselines: readonly BaselineJson[]
   readonly start: RunFacts['start']
   readonly decisions: RunFacts['decisions']
@@ -57,6 +59,7 @@ export function frontJson(facts: RunFacts): FrontJson {
     objectives: objectives.map(({ name, direction }) => ({ name, direction })),
     hypervolume: facts.hypervolume,
     candidates: facts.front.map(candidate => candidateJson(candidate, objectives)),
+    knees: facts.knees,
     baselines: facts.baselines.map(({ name, scores }) => ({
       name,
       values: byName(scores.search, objectives) ?? {},

@@ -10,6 +10,9 @@ import { renderWinner } from './text-winner.ts'
 const PLOT_HEIGHT = 14
 const WIDEST_PLOT = 100
 
+/** A note names at most so many knees. */
+const MOST_KNEES = 5
+
 /** A summary shows this much of a long front. */
 const SUMMARY_ROWS = 12
 
@@ -56,7 +59,10 @@ export function renderFront(facts: RunFacts, options: TextOptions, mostRows = Nu
   return [
     ...heading(facts, options),
     '',
-    ...wrap(winner === undefined ? about : `${about} * is the winner.`, options.width),
+    ...wrap(
+      [about, ...(winner === undefined ? [] : ['* is the winner.']), ...kneeNote(facts)].join(' '),
+      options.width,
+    ),
     '',
     ...(plot === '' ? [] : [plot, '']),
     formatTable(columns, rows, tableOptions(options)),
@@ -64,6 +70,11 @@ export function renderFront(facts: RunFacts, options: TextOptions, mostRows = Nu
       ? ['', ...wrap(`${front.length - shown.length} more: amalgam front ${printable(facts.run)}`, options.width)]
       : []),
   ].join('\n')
+}
+
+function kneeNote({ knees }: RunFacts): string[] {
+  if (knees.length === 0) return []
+  return [`Where a little of one objective costs much of another: ${knees.slice(0, MOST_KNEES).join(', ')}.`]
 }
 
 /** At most `most` of the rows, evenly spaced, with the first, the last and `kept` (unless it is -1). */

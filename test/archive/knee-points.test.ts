@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bulgeKnee, tradeOffKnees, tradeOffs } from '../../src/archive/knee-points.ts'
+import { bulgeKnee, kneePoints, tradeOffKnees, tradeOffs } from '../../src/archive/knee-points.ts'
 
 /** Two straight arms that meet at (a, a) in the unit square, n points each. */
 const bent = (n: number, a: number): number[][] => [
@@ -49,5 +49,28 @@ describe('tradeOffKnees', () => {
   it('is nobody on a straight front', () => {
     expect(tradeOffKnees(bent(10, 0.5))).toEqual([])
     expect(tradeOffKnees([])).toEqual([])
+  })
+})
+
+describe('kneePoints', () => {
+  it('names the corner of a bent front once, whichever rule finds it', () => {
+    const front = bent(20, 0.2)
+    expect(kneePoints(front)[0]).toBe(20)
+    expect(kneePoints(front).filter(i => i === 20)).toEqual([20])
+  })
+
+  it('finds a knee of three losses, and none of one loss or of two points', () => {
+    const side = [...Array(21).keys()]
+    const grid = side.flatMap(i => side.filter(j => i + j <= 20).map(j => [i / 20, j / 20] as const))
+    const plane = grid.map(([u, v]) => [u, v, 1 - u - v])
+    const dented = plane.map((point, i) => (i === 100 ? point.map(v => v - 0.03) : point))
+    expect(kneePoints(dented)).toEqual([100])
+    expect(kneePoints([[1], [1], [1]])).toEqual([])
+    expect(
+      kneePoints([
+        [0, 1],
+        [1, 0],
+      ]),
+    ).toEqual([])
   })
 })

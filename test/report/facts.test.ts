@@ -1,9 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import type { JsonValue } from '../../src/candidate.ts'
 import { RunStoreError } from '../../src/errors.ts'
+import { encodeFloat64 } from '../../src/numerics/float-codec.ts'
 import { coefficientTable, collectCandidate } from '../../src/report/candidate-facts.ts'
 import { collectFacts } from '../../src/report/facts.ts'
+import { renderHtml } from '../../src/report/html.ts'
+import { frontJson } from '../../src/report/json.ts'
+import { renderMarkdown } from '../../src/report/markdown.ts'
+import { searchNotes } from '../../src/report/summary.ts'
+import { renderFront } from '../../src/report/text.ts'
 import type { Recipe } from '../../src/space/recipe.ts'
+import { encodeTrials } from '../../src/start.ts'
+import { thrownBy } from '../helpers/thrown.ts'
 import { accuracy, digitsRun, fakeRun, scored, timing } from './fake-run.ts'
 
 const recipe: Recipe = {
@@ -60,6 +68,7 @@ describe('collectFacts', () => {
       [1, false],
       [2, true],
     ])
+    expect(facts.knees).toEqual([]) // of two candidates neither stands out
     expect(facts.failed).toEqual([{ id: 3, kind: 'timeout', reason: 'took longer than 10 s' }])
     expect(facts.timing).toEqual({ totalMs: 41.5, mergeMs: 2.25, inferenceMs: 37 })
     expect([facts.winner, facts.stopReason, facts.randomHistory]).toEqual([undefined, undefined, undefined])
@@ -84,6 +93,9 @@ describe('collectFacts', () => {
     }
     expect(facts.history.at(-1)!.hypervolume).toBe(facts.hypervolume)
     expect(facts.randomHistory).toHaveLength(120)
+    const front = facts.front.map(({ id }) => id)
+    expect(facts.knees.length).toBeGreaterThan(0)
+    expect(front).toEqual(expect.arrayContaining([...facts.knees]))
   })
 
   it('is empty, not an error, before anything is evaluated', () => {
@@ -275,3 +287,59 @@ describe('coefficientTable', () => {
     })
   })
 })
+
+describe('what a report says of the search itself', () => {
+  const decision = { strategy: 'bayes', because: '3 genes, 1 objective' }
+  const noted = smallRun({
+    manifest: { strategy: 'auto' },
+    candidates: [
+      { ...candidate(0), memo: { decision, inner: null } },
+      { ...candidate(1), memo: { inner: { decision } } },
+      { ...candidate(2, [0, 1]), memo: { decision: { strategy: 'cma-es', because: 'a | b\u001b[31m' } } },
+      { ...candidate(3, [2]), memo: { decision: 'cma-es' } },
+    ],
+    facts: {
+      ...encodedStart(),
+      guesses: [{ from: 'best.yaml', genome: encodeFloat64(Float64Array.of(0.5)) }],
+    },
+  })
+
+  it('is who took over when, and why, and what it began with', () => {
+    const facts = collectFacts(noted)
+    expect(facts.decisions).toEqual([
+      { candidate: 0, ...decision },
+      { candidate: 2, strategy: 'cma-es', because: 'a | b\u001b[31m' },
+    ])
+    expect(facts.start).toEqual({ warmStart: { run: 'earlier', trials: 2, leftOut: 1 }, guesses: ['best.yaml'] })
+    expect(searchNotes(facts)).toEqual([
+      'The search began with 2 trials of earlier and 1 known recipe.',
+      'auto chose bayes at the start: 3 genes, 1 objective.',
+      'auto chose cma-es from candidate 2 on: a | b�[31m.',
+    ])
+    expect(renderMarkdown(facts)).toContain('auto chose bayes at the start: 3 genes, 1 objective.')
+    expect(renderHtml(facts)).toContain('<p>auto chose bayes at the start: 3 genes, 1 objective.</p>')
+    expect(renderFront(facts, { width: 80 })).toContain('auto chose bayes at the start: 3 genes, 1 objective.')
+    expect(frontJson(facts)).toMatchObject({ decisions: facts.decisions, start: facts.start })
+  })
+
+  it('is nothing for a search that began with nothing and chose nothing', () => {
+    const facts = collectFacts(smallRun())
+    expect(facts).toMatchObject({ decisions: [], start: {} })
+    expect(searchNotes(facts)).toEqual([])
+  })
+
+  it('refuses a beginning that cannot be read', () => {
+    expect(thrownBy(() => collectFacts(smallRun({ facts: { warm_start: { run: 3 } } })))).toMatch(
+      /^RunStoreError: Run ".*" is damaged: what it was started with cannot be read\.$/,
+    )
+  })
+})
+
+/** Two trials of one gene, the second failed. */
+function encodedStart() {
+  const trials = [
+    { id: 4, genome: Float64Array.of(0.1), parents: [], memo: null, losses: [1, 2] },
+    { id: 7, genome: Float64Array.of(0.2), parents: [], memo: null, losses: undefined },
+  ]
+  return { warm_start: encodeTrials(trials, { run: 'earlier', folder: 'runs/earlier', leftOut: 1, objectives: 2 }) }
+}

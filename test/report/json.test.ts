@@ -17,6 +17,7 @@ describe('frontJson', () => {
       { name: 'high', direction: 'maximize' },
     ])
     expect(json.hypervolume).toBe(facts.hypervolume)
+    expect(json.knees).toEqual(facts.knees)
     const first = facts.front[0]!
     expect(json.candidates[0]).toMatchObject({ id: first.id, genome: first.genome })
     expect(Object.keys(json.candidates[0].values)).toEqual(['low', 'high'])
@@ -40,6 +41,7 @@ describe('frontJson', () => {
       evaluations: 0,
       hypervolume: 0,
       candidates: [],
+      knees: [],
       baselines: [],
       winner: null,
     })

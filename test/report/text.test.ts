@@ -35,6 +35,13 @@ describe('renderFront', () => {
     expect(renderFront(facts, { width: 80 })).not.toContain('more: amalgam front')
   })
 
+  it('names the knees, a handful at most', () => {
+    const knees = facts.front.slice(0, 7).map(({ id }) => id)
+    const text = renderFront({ ...facts, knees }, { width: 200 })
+    expect(text).toContain(`costs much of another: ${knees.slice(0, 5).join(', ')}.`)
+    expect(renderFront({ ...facts, knees: [] }, { width: 200 })).not.toContain('costs much')
+  })
+
   it('says that a front is empty', () => {
     expect(renderFront({ ...facts, front: [] }, { width: 80 })).toContain('No candidate was scored yet')
   })
