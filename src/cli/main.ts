@@ -105,13 +105,16 @@ export function createProgram(): Command {
 
   program
     .command('merge')
-    .description('write the merged model of a recipe or candidate')
-    .argument('<recipe>', 'a recipe file, or <run>:<candidate>')
+    .description('write the merged model of a recipe, a candidate or a mergekit configuration')
+    .argument('<recipe>', 'a recipe file, <run>:<candidate>, or a mergekit configuration')
     .requiredOption('--out <path>', 'a .safetensors file, or a folder')
+    .option('--seed <number>', 'of random masks, for a mergekit configuration (default 0)')
+    .option('--shard-size <size>', 'most bytes of one weight file, for a mergekit configuration (default "5 GB")')
     .option('--json', 'print what was written as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  amalgam merge digits-1:winner --out merged/\n  amalgam merge recipe.yaml --out merged.safetensors',
+      '\nExamples:\n  amalgam merge digits-1:winner --out merged/\n  amalgam merge recipe.yaml --out merged.safetensors\n' +
+        '  amalgam merge mergekit.yml --out merged/ --shard-size "2 GB"',
     )
     .action(async (recipe, options) => (await import('./commands/merge.ts')).mergeCommand(recipe, options))
 

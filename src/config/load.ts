@@ -103,6 +103,11 @@ export function loadYamlFile<T>(path: string, schema: z.ZodType<T>): T {
   throw new TypeError('The file is broken, but no problem was reported.')
 }
 
+/** A YAML file as plain data, before anybody has said what it must hold. @throws {ConfigError} */
+export function parseYamlFile(path: string): unknown {
+  return readYamlFile(path).value
+}
+
 function readYamlFile(path: string): YamlSource {
   const stats = statsOf(path)
   if (!stats) throw new ConfigError(`${path}: no such file.`, { hint: `Looked for ${resolve(path)}.` })

@@ -147,6 +147,22 @@ describe('the command line, end to end', () => {
     expect(readdirSync(project.path('runs')).sort()).toEqual(['space-1', 'space-2', 'space-3'])
   })
 
+  it('a mergekit configuration is merged as it is', async () => {
+    const tiny = createTinyProject()
+    const models = ['left', 'right'].map(
+      name => `  - model: models/${name}.safetensors\n    parameters: {weight: 0.5}\n`,
+    )
+    tiny.write('config.yml', `merge_method: linear\nmodels:\n${models.join('')}dtype: float32\n`)
+    const merged = await tiny.amalgam('merge', 'config.yml', '--out', 'merged', '--json')
+    expect(merged.stderr).toBe('')
+    expect(JSON.parse(merged.stdout).files[0]).toBe(tiny.path('merged', 'model.safetensors'))
+    expect(readFileSync(tiny.path('merged', 'mergekit_config.yml'), 'utf8')).toContain('merge_method: linear')
+    const idle = await tiny.amalgam('merge', 'space-1:0', '--out', 'x', '--seed', '3')
+    expect(idle).toMatchObject({ code: 2 })
+    expect(idle.stderr).toContain('--seed is for mergekit configurations')
+    tiny.remove()
+  })
+
   it('an unchanged mergekit-evolve file runs with an evaluator in place of its tasks', async () => {
     project.write(
       'evolve.yml',

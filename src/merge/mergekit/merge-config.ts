@@ -221,8 +221,13 @@ function isTied(path: string): boolean {
   return config?.tie_word_embeddings === true
 }
 
+/** Also false for what would lie inside a file: a model may be a single one. */
+function isFile(path: string): boolean {
+  return existsSync(path) && statSync(path).isFile()
+}
+
 function readJson(path: string): Record<string, unknown> | undefined {
-  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return undefined
+  if (!isFile(path)) return undefined
   let value: unknown
   try {
     value = JSON.parse(readFileSync(path, 'utf8'))
@@ -254,7 +259,7 @@ function writeConfig(
 }
 
 function copyCompanions(from: string, to: string): string[] {
-  const copied = COMPANIONS.filter(name => statSync(join(from, name), { throwIfNoEntry: false })?.isFile())
+  const copied = COMPANIONS.filter(name => isFile(join(from, name)))
   for (const name of copied) copyFileSync(join(from, name), join(to, name))
   return copied
 }
