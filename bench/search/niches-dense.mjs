@@ -83,22 +83,16 @@ export async function runNiches(start, scores, { passes, seed, mutate, ...varian
   const insert = newcomer => {
     archive.push(newcomer)
     if (archive.length <= ARCHIVE) return
-    const shared = shareExamples(
-      archive.map(({ scores: row }) => row),
-      competition,
-    )
-    const out = weakest(fitness(shared, archive.length))
+    const rows = archive.map(({ scores: row }) => row)
+    const out = weakest(fitness(rows, shareExamples(rows, competition)))
     const last = archive.pop()
     spare.push((archive[out] ?? last).weights)
     if (out < ARCHIVE) archive[out] = last
   }
   for (const weights of start) insert(member(weights, await scores.train(weights)))
   for (let pass = 1; pass <= passes; pass++) {
-    const shared = shareExamples(
-      archive.map(({ scores: row }) => row),
-      competition,
-    )
-    const [a, b] = chooseParents(shared, archive.length, attraction, rng).map(i => archive[i])
+    const rows = archive.map(({ scores: row }) => row)
+    const [a, b] = chooseParents(rows, shareExamples(rows, competition), attraction, rng).map(i => archive[i])
     const child = spare.pop() ?? new Float32Array(PARAMETERS)
     if (crossover) cross(child, a, b, rng, splitPoint)
     else child.set(a.weights)

@@ -14,66 +14,58 @@ export interface Competition {
 /** Scores s_ij >= 0 of K candidates on N examples, a row each: larger is better, NaN: not scored. */
 export type ScoreRows = readonly ArrayLike<number>[]
 
+/** What a point is worth on each example, shape (N,), and from which score on points count. */
+export interface Worth {
+  readonly perPoint: Float64Array
+  readonly from: Float64Array
+}
+
 /**
- * What each candidate gets of each example: f_ij = c_j s_ij / z_j^α with z_j = Σ_i s_ij. An example that nobody solves (z_j = 0) feeds
- * nobody. The capacity c_j is max_i s_ij, which is 1 for an example with right and wrong answers; without sharing it is 1.
+ * The worth of a point on each example: c_j / z_j^α with z_j = Σ_i s_ij, so that candidate i gets f_ij = s_ij c_j / z_j^α of it. An example that
+ * nobody solves (z_j = 0) feeds nobody. The capacity c_j is max_i s_ij, which is 1 for an example with right and wrong answers; without
+ * sharing it is 1.
  *
  * The authors' program has the power α in the choice of mates too, where the paper divides by z_j; they agree for α = 1. Here it is the
  * program's.
  *
  * @param rows without missing scores: see `fillMissing`
- * @returns shape (K, N), row-major
  */
-export function shareExamples(rows: ScoreRows, { alpha, subtractWorst }: Competition): Float64Array {
+export function shareExamples(rows: ScoreRows, { alpha, subtractWorst }: Competition): Worth {
   const N = rows[0]?.length ?? 0
   const z = new Float64Array(N)
   const most = new Float64Array(N)
-  const least = subtractWorst ? lowest(rows, N) : new Float64Array(N)
+  const from = subtractWorst ? lowest(rows, N) : new Float64Array(N)
   for (const row of rows) {
     for (let j = 0; j < N; j++) {
-      const s = row[j]! - least[j]!
+      const s = row[j]! - from[j]!
       z[j]! += s
-      if (s > most[j]!) most[j] = s
+      most[j] = Math.max(most[j]!, s)
     }
   }
-  const share = new Float64Array(N) // c_j / z_j^α
-  for (let j = 0; j < N; j++) {
-    if (z[j]! > 0) share[j] = alpha === 0 ? 1 : most[j]! / (alpha === 1 ? z[j]! : z[j]! ** alpha)
-  }
-  const shared = new Float64Array(rows.length * N)
-  for (const [i, row] of rows.entries()) {
-    for (let j = 0; j < N; j++) shared[i * N + j] = share[j]! * (row[j]! - least[j]!)
-  }
-  return shared
+  const perPoint = z.map((sum, j) => {
+    if (!(sum > 0)) return 0
+    return alpha === 0 ? 1 : most[j]! / (alpha === 1 ? sum : sum ** alpha)
+  })
+  return { perPoint, from }
 }
 
-/** f_i = Σ_j f_ij. @param shared shape (K, N). @returns shape (K,) */
-export function fitness(shared: Float64Array, K: number): Float64Array {
-  const N = shared.length / K
-  const f = new Float64Array(K)
-  for (let i = 0; i < K; i++) {
-    let sum = 0
-    for (let j = i * N; j < (i + 1) * N; j++) sum += shared[j]!
-    f[i] = sum
-  }
-  return f
+/** f_i = Σ_j f_ij, shape (K,). */
+export function fitness(rows: ScoreRows, { perPoint, from }: Worth): Float64Array {
+  return Float64Array.from(rows, row => {
+    let f = 0
+    for (let j = 0; j < perPoint.length; j++) f += perPoint[j]! * (row[j]! - from[j]!)
+    return f
+  })
 }
 
-/**
- * Attraction: what each candidate would add to the first parent A, g_i = Σ_j max(0, f_ij − f_Aj). Zero for A itself.
- * @param shared shape (K, N). @returns shape (K,)
- */
-export function attraction(shared: Float64Array, K: number, A: number): Float64Array {
-  const N = shared.length / K
-  const g = new Float64Array(K)
-  for (let i = 0; i < K; i++) {
-    let sum = 0
-    for (let j = 0; j < N; j++) {
-      sum += Math.max(0, shared[i * N + j]! - shared[A * N + j]!)
-    }
-    g[i] = sum
-  }
-  return g
+/** Attraction: what each candidate would add to the first parent A, g_i = Σ_j max(0, f_ij − f_Aj), shape (K,). Zero for A itself. */
+export function attraction(rows: ScoreRows, { perPoint }: Worth, A: number): Float64Array {
+  const first = rows[A]!
+  return Float64Array.from(rows, row => {
+    let g = 0
+    for (let j = 0; j < perPoint.length; j++) g += perPoint[j]! * Math.max(0, row[j]! - first[j]!)
+    return g
+  })
 }
 
 /** Position of the smallest value; of equal ones the first, so that a newcomer, being last, wins a tie. */

@@ -4,7 +4,7 @@ import { decodeFloat64, encodeFloat64 } from '../../numerics/float-codec.ts'
 import type { Objective } from '../../objective.ts'
 import type { Rng } from '../../rng.ts'
 import type { ToldTrial } from '../strategy.ts'
-import { type Competition, fitness, shareExamples, weakest } from './competition.ts'
+import { type Competition, fitness, type ScoreRows, shareExamples, type Worth, weakest } from './competition.ts'
 import { fillMissing } from './missing.ts'
 import { chooseParents } from './parents.ts'
 import type { Parent, Population } from './population.ts'
@@ -26,6 +26,12 @@ export interface NicheOptions extends Competition {
   readonly attraction: boolean
 }
 
+/** Scores without gaps, and what they are worth. */
+interface Market {
+  readonly rows: ScoreRows
+  readonly worth: Worth
+}
+
 /**
  * The archive of natural niches (Abrantes et al. 2025, algorithm 1): a newcomer joins, all share the examples anew, and who gets least
  * leaves, which may be the newcomer. It starts with those who are there, where the authors' program fills it with zero vectors.
@@ -34,8 +40,8 @@ export class NichePopulation implements Population {
   readonly #objectives: readonly Objective[]
   readonly #options: NicheOptions
   #members: Member[] = []
-  /** f_ij of the members; `undefined`: to be worked out. */
-  #shared: Float64Array | undefined
+  /** What the members compete for; `undefined`: to be worked out. */
+  #market: Market | undefined
 
   constructor(objectives: readonly Objective[], options: NicheOptions) {
     this.#objectives = objectives
@@ -48,19 +54,20 @@ export class NichePopulation implements Population {
     const newcomer = { id: trial.id, genome: trial.genome.slice(), row }
     const all = [...this.#members, newcomer]
     if (all.length > this.#options.size) {
-      const out = weakest(fitness(this.#share(all), all.length))
+      const { rows, worth } = this.#compete(all)
+      const out = weakest(fitness(rows, worth))
       if (out === all.length - 1) return
       all.splice(out, 1)
     }
     this.#members = all
-    this.#shared = undefined
+    this.#market = undefined
   }
 
   parents(_turn: number, rng: Rng): readonly [Parent, Parent] | undefined {
-    const K = this.#members.length
-    if (K < 2) return undefined
-    this.#shared ??= this.#share(this.#members)
-    const [a, b] = chooseParents(this.#shared, K, this.#options.attraction, rng)
+    if (this.#members.length < 2) return undefined
+    this.#market ??= this.#compete(this.#members)
+    const { rows, worth } = this.#market
+    const [a, b] = chooseParents(rows, worth, this.#options.attraction, rng)
     return [this.#members[a]!, this.#members[b]!]
   }
 
@@ -78,33 +85,30 @@ export class NichePopulation implements Population {
       genome: decodeFloat64(genome),
       row: row.map(decodeScores),
     }))
-    this.#shared = undefined
+    this.#market = undefined
   }
 
   diagnostics(): Readonly<Record<string, JsonValue>> {
-    const K = this.#members.length
-    if (K === 0) return { members: 0 }
-    this.#shared ??= this.#share(this.#members)
-    const f = fitness(this.#shared, K)
-    const N = this.#shared.length / K
-    let solved = 0
-    for (let j = 0; j < N; j++) {
-      if (this.#members.some((_, i) => this.#shared![i * N + j]! > 0)) solved++
-    }
+    const members = this.#members.length
+    if (members === 0) return { members }
+    this.#market ??= this.#compete(this.#members)
+    const { rows, worth } = this.#market
+    const f = fitness(rows, worth)
     return {
-      members: K,
+      members,
       lowestFitness: Math.min(...f),
       highestFitness: Math.max(...f),
-      examples: N,
-      solvedBySome: solved,
+      examples: worth.perPoint.length,
+      solvedBySome: worth.perPoint.filter(value => value > 0).length,
     }
   }
 
-  #share(members: readonly Member[]): Float64Array {
-    const { rows, competition } = contest(
+  #compete(members: readonly Member[]): Market {
+    const given = contest(
       members.map(({ row }) => row),
       this.#options,
     )
-    return shareExamples(fillMissing(rows), competition)
+    const rows = fillMissing(given.rows)
+    return { rows, worth: shareExamples(rows, given.competition) }
   }
 }

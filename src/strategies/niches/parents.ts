@@ -1,5 +1,5 @@
 import type { Rng } from '../../rng.ts'
-import { attraction, fitness } from './competition.ts'
+import { attraction, fitness, type ScoreRows, type Worth } from './competition.ts'
 
 /**
  * Two different members of a population of K, chosen by what they get of the examples: A by roulette on fitness; B by roulette on
@@ -8,18 +8,19 @@ import { attraction, fitness } from './competition.ts'
  * The authors' program divides by a sum of zero where A has all that anyone has, or nobody solves anything; here the choice then falls back on
  * fitness among the others, and on equal chances. Where it draws mates by fitness it may draw A twice; here it does not.
  *
- * @param shared shape (K, N), see `shareExamples`; K >= 2
+ * @param rows at least two
+ * @param worth see `shareExamples`
  */
 export function chooseParents(
-  shared: Float64Array,
-  K: number,
+  rows: ScoreRows,
+  worth: Worth,
   byAttraction: boolean,
   rng: Rng,
 ): readonly [A: number, B: number] {
-  const f = fitness(shared, K)
+  const f = fitness(rows, worth)
   const A = roulette(f, rng)
   if (byAttraction) {
-    const g = attraction(shared, K, A)
+    const g = attraction(rows, worth, A)
     if (g.some(value => value > 0)) return [A, roulette(g, rng)]
   }
   f[A] = 0

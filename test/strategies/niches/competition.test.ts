@@ -12,21 +12,26 @@ const ROWS = [
   [1, 0, 1, 0],
   [1, 0, 1, 0],
 ]
-const shared = (rows: readonly number[][], rule = M2N2) => shareExamples(rows, rule)
+/** f_ij, shape (K, N), row-major. */
+const shared = (rows: readonly number[][], rule = M2N2) => {
+  const { perPoint, from } = shareExamples(rows, rule)
+  return rows.flatMap(row => row.map((s, j) => perPoint[j]! * (s - from[j]!)))
+}
+const fitnessOf = (rows: readonly number[][], rule = M2N2) => fitness(rows, shareExamples(rows, rule))
 
 describe('competition for examples', () => {
   it('shares each example among its solvers', () => {
     const third = 1 / 3
     expect([...shared(ROWS)]).toEqual([third, 1, 0, 0, third, 0, 0.5, 0, third, 0, 0.5, 0])
-    expect([...fitness(shared(ROWS), 3)]).toEqual([1 + third, 0.5 + third, 0.5 + third])
+    expect([...fitnessOf(ROWS)]).toEqual([1 + third, 0.5 + third, 0.5 + third])
   })
 
   it('counts what everyone solves, without sharing, for alpha = 0', () => {
-    expect([...fitness(shared(ROWS, { alpha: 0, subtractWorst: false }), 3)]).toEqual([2, 2, 2])
+    expect([...fitnessOf(ROWS, { alpha: 0, subtractWorst: false })]).toEqual([2, 2, 2])
   })
 
   it('shares less than fully between 0 and 1', () => {
-    const f = fitness(shared(ROWS, { alpha: 0.5, subtractWorst: false }), 3)
+    const f = fitnessOf(ROWS, { alpha: 0.5, subtractWorst: false })
     expect(f[0]).toBeCloseTo(1 / Math.sqrt(3) + 1, 15)
     expect(f[1]).toBeCloseTo(1 / Math.sqrt(3) + 1 / Math.sqrt(2), 15)
   })
@@ -54,7 +59,7 @@ describe('competition for examples', () => {
     })
     fc.assert(
       fc.property(scores, rows => {
-        const total = fitness(shared(rows), rows.length).reduce((sum, f) => sum + f, 0)
+        const total = fitnessOf(rows).reduce((sum, f) => sum + f, 0)
         const solved = rows[0]!.filter((_, j) => rows.some(row => row[j] === 1)).length
         expect(total).toBeCloseTo(solved, 12)
       }),
@@ -69,8 +74,8 @@ describe('competition for examples', () => {
 
 describe('attraction', () => {
   it('is what another scores where the first parent does not', () => {
-    expect([...attraction(shared(ROWS), 3, 0)]).toEqual([0, 0.5, 0.5])
-    expect([...attraction(shared(ROWS), 3, 1)]).toEqual([1, 0, 0])
+    expect([...attraction(ROWS, shareExamples(ROWS, M2N2), 0)]).toEqual([0, 0.5, 0.5])
+    expect([...attraction(ROWS, shareExamples(ROWS, M2N2), 1)]).toEqual([1, 0, 0])
   })
 })
 
@@ -79,7 +84,7 @@ describe('the choice of parents', () => {
     const rng = createRng(3)
     const seen = new Map<string, number>()
     for (let i = 0; i < draws; i++) {
-      const pair = chooseParents(shared(rows), rows.length, byAttraction, rng).join()
+      const pair = chooseParents(rows, shareExamples(rows, M2N2), byAttraction, rng).join()
       seen.set(pair, (seen.get(pair) ?? 0) + 1 / draws)
     }
     return seen
@@ -87,7 +92,7 @@ describe('the choice of parents', () => {
 
   it('draws the first by fitness and the second by attraction', () => {
     const seen = counts(ROWS, true, 20_000)
-    const f = fitness(shared(ROWS), 3)
+    const f = fitnessOf(ROWS)
     expect([...seen.keys()].sort()).toEqual(['0,1', '0,2', '1,0', '2,0']) // 1 and 2 add nothing to each other
     expect((seen.get('0,1') ?? 0) + (seen.get('0,2') ?? 0)).toBeCloseTo(f[0]! / 3, 1)
   })
@@ -155,7 +160,8 @@ describe('missing scores', () => {
     const whole = [1, 0, 1, 0, 1, 0, 1, 0]
     const half = [1, 0, 1, 0, _, _, _, _]
     const other = [0, 1, 0, 1, 0, 1, 0, 1]
-    const f = fitness(shareExamples(fillMissing([whole, half, other]), M2N2), 3)
+    const rows = fillMissing([whole, half, other])
+    const f = fitness(rows, shareExamples(rows, M2N2))
     expect(f[1]).toBeGreaterThan(0.7 * f[0]!)
   })
 })
