@@ -13,15 +13,16 @@ export function packedOffset(i: number): number {
 
 /**
  * Factors rows `from` to `to` - 1 in place: they hold A on entry and L on return; the rows before hold L already.
- * @returns whether all pivots were positive; if not, the rows are spoilt.
+ * @param leastPivot squares of the diagonal that come out smaller, by rounding, are raised to it; 0: they are not.
+ * @returns whether all pivots were positive numbers; if not, the rows are spoilt.
  */
-export function choleskyRows(l: Float64Array, from: number, to: number): boolean {
+export function choleskyRows(l: Float64Array, from: number, to: number, leastPivot = 0): boolean {
   let i = from
   for (; i + 4 <= to; i += 4) {
     eliminateFour(l, i)
-    for (let row = i; row < i + 4; row++) if (!finishRow(l, row, i)) return false
+    for (let row = i; row < i + 4; row++) if (!finishRow(l, row, i, leastPivot)) return false
   }
-  for (; i < to; i++) if (!finishRow(l, i, 0)) return false
+  for (; i < to; i++) if (!finishRow(l, i, 0, leastPivot)) return false
   return true
 }
 
@@ -52,11 +53,12 @@ function eliminateFour(l: Float64Array, i: number): void {
 }
 
 /** Columns `first` to i of row i; those before `first` are done. */
-function finishRow(l: Float64Array, i: number, first: number): boolean {
+function finishRow(l: Float64Array, i: number, first: number, leastPivot: number): boolean {
   const row = packedOffset(i)
   for (let j = first, rowJ = packedOffset(first); j <= i; rowJ += ++j) {
     let sum = l[row + j]!
     for (let k = 0; k < j; k++) sum -= l[row + k]! * l[rowJ + k]!
+    if (j === i && sum < leastPivot) sum = leastPivot
     if (j < i) l[row + j] = sum / l[rowJ + j]!
     else if (sum > 0 && sum < Number.POSITIVE_INFINITY) l[row + i] = Math.sqrt(sum)
     else return false

@@ -94,10 +94,17 @@ describe('the packed Cholesky factor', () => {
     }
   })
 
+  it('raises pivots that rounding made too small', () => {
+    const l = Float64Array.of(4, 2, 1)
+    expect(choleskyRows(l, 0, 2, 1e-6)).toBe(true)
+    expect(l).toEqual(Float64Array.of(2, 1, 1e-3))
+  })
+
   it('says when a matrix is not positive definite', () => {
     expect(choleskyRows(Float64Array.of(1, 2, 1), 0, 2)).toBe(false)
     expect(choleskyRows(Float64Array.of(0), 0, 1)).toBe(false)
     expect(choleskyRows(Float64Array.of(Number.NaN), 0, 1)).toBe(false)
+    expect(choleskyRows(Float64Array.of(Number.NaN), 0, 1, 1e-9)).toBe(false)
     const covariance = randomCovariance(6, 1)
     covariance[packedOffset(4) + 4] = -1
     expect(choleskyRows(covariance, 0, 6)).toBe(false)

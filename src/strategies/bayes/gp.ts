@@ -26,6 +26,8 @@ export interface GpParameters {
 
 /** Variance added to the diagonal so that two equal inputs do not make the matrix singular. */
 export const JITTER = 1e-8
+/** Least variance of an observation given those before it; what rounding leaves below it is no information. */
+const LEAST_PIVOT = 0.1 * JITTER
 
 /**
  * Gaussian process with a Matérn-5/2 kernel and one lengthscale per input:
@@ -101,8 +103,8 @@ export class Gp {
       this.#noise[i] = this.parameters.noise * noise[i - first]!
       this.#factor[row + i] = this.parameters.outputscale + this.#noise[i]! + JITTER
     }
-    if (!choleskyRows(this.#factor, first, last)) {
-      throw new RangeError('Expected a positive definite covariance matrix; raise the noise variance.')
+    if (!choleskyRows(this.#factor, first, last, LEAST_PIVOT)) {
+      throw new RangeError('Expected finite inputs, targets and parameters of a Gaussian process, got NaN or infinity.')
     }
     this.#size = last
     this.#alpha = undefined

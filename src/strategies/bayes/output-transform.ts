@@ -32,11 +32,14 @@ export function standardization(losses: readonly number[]): OutputTransform {
   return { warp: 'none', origin: 0, shift: mean, scale: deviation || 1 }
 }
 
-/** The logarithm of the distance from a point somewhat below the least loss: by the distance from there to the quantile `share`. */
+/**
+ * The logarithm of the distance from a point below the least loss: `share` of the mean loss's own distance from it. Not nearer, or the
+ * neighbourhood of the optimum becomes a spike that no smooth model follows; and not by a quantile, which sinks to the least loss
+ * as a search gathers there.
+ */
 export function logTransform(losses: readonly number[], share: number): OutputTransform {
-  const sorted = [...losses].sort((a, b) => a - b)
-  const least = sorted[0]!
-  const margin = sorted[Math.floor(share * (sorted.length - 1))]! - least || sorted.at(-1)! - least
+  const least = losses.reduce((a, b) => Math.min(a, b))
+  const margin = share * (moments(losses).mean - least)
   if (!(margin > 0)) return standardization(losses)
   const origin = least - margin
   const { mean, deviation } = moments(losses.map(loss => Math.log(loss - origin)))
