@@ -39,7 +39,7 @@ export function shareExamples(rows: ScoreRows, { alpha, subtractWorst }: Competi
     for (let j = 0; j < N; j++) {
       const s = row[j]! - from[j]!
       z[j]! += s
-      most[j] = Math.max(most[j]!, s)
+      if (s > most[j]!) most[j] = s
     }
   }
   const perPoint = z.map((sum, j) => {
@@ -51,21 +51,28 @@ export function shareExamples(rows: ScoreRows, { alpha, subtractWorst }: Competi
 
 /** f_i = Σ_j f_ij, shape (K,). */
 export function fitness(rows: ScoreRows, { perPoint, from }: Worth): Float64Array {
-  return Float64Array.from(rows, row => {
-    let f = 0
-    for (let j = 0; j < perPoint.length; j++) f += perPoint[j]! * (row[j]! - from[j]!)
-    return f
-  })
+  const f = new Float64Array(rows.length)
+  for (const [i, row] of rows.entries()) {
+    let sum = 0
+    for (let j = 0; j < perPoint.length; j++) sum += perPoint[j]! * (row[j]! - from[j]!)
+    f[i] = sum
+  }
+  return f
 }
 
 /** Attraction: what each candidate would add to the first parent A, g_i = Σ_j max(0, f_ij − f_Aj), shape (K,). Zero for A itself. */
 export function attraction(rows: ScoreRows, { perPoint }: Worth, A: number): Float64Array {
   const first = rows[A]!
-  return Float64Array.from(rows, row => {
-    let g = 0
-    for (let j = 0; j < perPoint.length; j++) g += perPoint[j]! * Math.max(0, row[j]! - first[j]!)
-    return g
-  })
+  const g = new Float64Array(rows.length)
+  for (const [i, row] of rows.entries()) {
+    let sum = 0
+    for (let j = 0; j < perPoint.length; j++) {
+      const more = row[j]! - first[j]!
+      if (more > 0) sum += perPoint[j]! * more
+    }
+    g[i] = sum
+  }
+  return g
 }
 
 /** Position of the smallest value; of equal ones the first, so that a newcomer, being last, wins a tie. */
