@@ -3,15 +3,15 @@ import type { CandidateId, JsonValue, StopReason } from '../../candidate.ts'
 import type { Decision } from '../../decision.ts'
 import { ConfigError } from '../../errors.ts'
 import { decodeFloat64, encodeFloat64 } from '../../numerics/float-codec.ts'
-import { SCALARIZATIONS, scalarize } from '../../scalarization.ts'
+import { SCALARIZATIONS } from '../../scalarization.ts'
 import { snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
 import { armOf } from './arms.ts'
-import { ARM_KINDS, firstPhase, nextPhase, type Phase, type SearchShape, shapeOf } from './plan.ts'
+import { type Phase, planOf, shapeOf } from './plan.ts'
 
 /**
- * Chooses strategies: `plan.ts` says which, for how long and why. At the end of a phase, what is in flight is waited for. Where another
- * strategy follows, it begins with all trials so far as trials of an earlier run; where the same one does, it goes on.
+ * Chooses strategies: `plan.ts` says which, for how long and why. At the end of a phase, what is in flight is waited for, and the next
+ * strategy begins with all trials so far as trials of an earlier run.
  *
  * Strategies count their own candidates from 0, so ids are shifted on the way in and out. A decision travels in the memo of the
  * first candidate proposed after it, where it is recorded with the run.
@@ -38,11 +38,8 @@ const optionsSchema = z.strictObject({
 export type AutoOptions = z.infer<typeof optionsSchema>
 
 const stateSchema = z.strictObject({
-  phases: z
-    .array(z.strictObject({ strategy: z.enum(ARM_KINDS), until: z.number().int().nullable(), because: z.string() }))
-    .min(1), // until: null is infinite
-  decided: z.number().int().nonnegative(), // candidates asked for when the phase began
-  firstId: z.number().int().nonnegative(), // of the strategy
+  phase: z.number().int().nonnegative(),
+  firstId: z.number().int().nonnegative(), // of the phase
   asked: z.number().int().nonnegative(), // in all
   told: z.number().int().nonnegative(), // in all
   heldIds: z.array(z.number().int()),
@@ -58,11 +55,9 @@ class Auto implements Strategy {
   readonly kind = KIND
   readonly #context: StrategyContext
   readonly #options: AutoOptions
-  readonly #shape: SearchShape
-  readonly #phases: Phase[]
-  /** Candidates asked for when the phase began. */
-  #decided = 0
-  /** The strategy's first candidate. */
+  readonly #plan: readonly Phase[]
+  #phase = 0
+  /** The phase's first candidate. */
   #firstId = 0
   #asked = 0
   #told = 0
@@ -74,11 +69,9 @@ class Auto implements Strategy {
     if (context.domain.genes.length === 0) throw new ConfigError('Strategy "auto" needs at least one gene, got none.')
     this.#context = context
     this.#options = options
-    this.#shape = shapeOf(context, options.model_evaluations)
-    this.#phases = [firstPhase(this.#shape)]
+    this.#plan = planOf(shapeOf(context, options.model_evaluations))
     if (resumed !== undefined) {
-      this.#phases = resumed.phases.map(phase => ({ ...phase, until: phase.until ?? Infinity }))
-      this.#decided = resumed.decided
+      this.#phase = resumed.phase
       this.#firstId = resumed.firstId
       this.#asked = resumed.asked
       this.#told = resumed.told
@@ -124,19 +117,14 @@ class Auto implements Strategy {
 
   diagnostics(): Readonly<Record<string, JsonValue>> {
     const { strategy, because } = this.#current()
-    return { strategy, because, phase: this.#phases.length, details: this.#arm.diagnostics() }
+    return { strategy, because, phase: this.#phase, details: this.#arm.diagnostics() }
   }
 
   snapshot(): Snapshot {
     const held = [...this.#held.values()].sort((a, b) => a.id - b.id)
     const failed = this.#context.objectives.map(() => Number.NaN)
     const state: JsonValue = {
-      phases: this.#phases.map(({ strategy, until, because }) => ({
-        strategy,
-        until: until === Infinity ? null : until,
-        because,
-      })),
-      decided: this.#decided,
+      phase: this.#phase,
       firstId: this.#firstId,
       asked: this.#asked,
       told: this.#told,
@@ -149,7 +137,7 @@ class Auto implements Strategy {
   }
 
   #current(): Phase {
-    return this.#phases.at(-1)!
+    return this.#plan[this.#phase]!
   }
 
   #isPhaseOver(): boolean {
@@ -158,25 +146,11 @@ class Auto implements Strategy {
 
   /** To the next phase, once nothing is in flight. */
   #advance(): boolean {
-    if (this.#told < this.#asked) return false
-    const next = nextPhase(this.#shape, this.#phases, this.#startIsBest())
-    if (next === undefined) return false
-    const goesOn = next.strategy === this.#current().strategy && this.#arm.stopReason() === undefined
-    this.#phases.push(next)
-    this.#decided = this.#asked
-    if (goesOn) return true
+    if (this.#phase + 1 >= this.#plan.length || this.#told < this.#asked) return false
+    this.#phase++
     this.#firstId = this.#asked
-    this.#arm = armOf(next.strategy, this.#options.scalarization).create(this.#armContext())
+    this.#arm = armOf(this.#current().strategy, this.#options.scalarization).create(this.#armContext())
     return true
-  }
-
-  #startIsBest(): boolean {
-    const { domain, objectives } = this.#context
-    const lossOf = ({ losses }: ToldTrial): number =>
-      losses === undefined ? Infinity : scalarize(this.#options.scalarization, losses, objectives)
-    const trials = [...this.#held.values()]
-    const start = trials.find(({ genome }) => genome.every((value, i) => value === domain.initial[i]))
-    return start?.losses !== undefined && trials.every(trial => lossOf(start) <= lossOf(trial))
   }
 
   /** What the strategy is told of the search: what is left of the budget, and all trials before its first. */
@@ -197,7 +171,7 @@ class Auto implements Strategy {
 
   #translated({ genome, parents = [], memo }: Proposal): Proposal {
     const { strategy, because } = this.#current()
-    const decision: Decision | undefined = this.#asked === this.#decided ? { strategy, because } : undefined
+    const decision: Decision | undefined = this.#asked === this.#firstId ? { strategy, because } : undefined
     this.#asked++
     return {
       genome,
