@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { nonDominatedSort } from '../../archive/dominance.ts'
 import type { JsonValue } from '../../candidate.ts'
 import { ConfigError } from '../../errors.ts'
+import { decodeFloat64, encodeFloat64 } from '../../numerics/float-codec.ts'
 import { type Rng, restoreRng } from '../../rng.ts'
 import { normalizeLosses } from '../../scalarization.ts'
 import { fromUnitInterval, intoUnitInterval } from '../cma-es/bound-transform.ts'
@@ -25,7 +26,7 @@ import {
 import { UncrowdedImprovement } from './uncrowded-improvement.ts'
 
 const KIND = 'como-cma-es'
-const VERSION = 1
+const VERSION = 2
 
 /** Standard deviation of a gene, in box widths, beyond which the folded distribution is as good as uniform. */
 const MAX_DEVIATION = 1 / 3
@@ -35,6 +36,8 @@ const MAX_AXIS_RATIO = 1e7
 const MAX_FLAT = 10
 /** Step size of a kernel that starts between two incumbents, as a share of their distance. */
 const GAP_STEP = 0.25
+/** At most this share of the evaluations goes to kernels that start somewhere new once the first have come to rest. */
+const SCOUTING_SHARE = 0.2
 
 const optionsSchema = z.strictObject({
   kernels: z
@@ -42,7 +45,7 @@ const optionsSchema = z.strictObject({
     .int()
     .min(1)
     .max(1000)
-    .default(10)
+    .default(4)
     .describe('Distributions that search at a time, each for a point of the front of its own.'),
   sigma0: z
     .number()
@@ -62,6 +65,14 @@ const optionsSchema = z.strictObject({
     .describe(
       'A kernel rests, and a new one starts, when all its steps are smaller than this share of a gene’s range.',
     ),
+  tolf: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe(
+      'With two objectives a kernel rests, too, when the offspring that adds least hypervolume adds less than this share less than the best.',
+    ),
 })
 export type ComoCmaEsOptions = z.infer<typeof optionsSchema>
 
@@ -71,6 +82,7 @@ const kernelSchema = z.strictObject({
   isStale: z.boolean(),
   flat: z.number().int(),
   isResting: z.boolean(),
+  isScout: z.boolean(),
 })
 
 const stateSchema = z.strictObject({
@@ -79,6 +91,8 @@ const stateSchema = z.strictObject({
   resting: populationSchema,
   seeds: populationSchema,
   started: z.number().int(),
+  scouted: z.number().int(),
+  shape: z.string(),
   turn: z.number().int(),
   means: z.array(z.number().int()),
   active: z.array(z.number().int()),
@@ -96,6 +110,8 @@ interface Kernel {
   flat: number
   /** Will leave as soon as its last mean has been scored. */
   isResting: boolean
+  /** Started somewhere new, after the first kernels. */
+  readonly isScout: boolean
 }
 
 /**
@@ -103,11 +119,14 @@ interface Kernel {
  * samples over the incumbents, that is the scored means, of all others. Together they spread over the front, and each converges to
  * a point of it, linearly even on ill-conditioned losses. For two objectives; with one, the kernels are independent runs.
  *
- * The first batch is the declared start, known recipes and a space-filling sample; its best are where kernels start. A later one is the offspring of one kernel, or of as many as fit into the evaluations in flight, and the means that have moved in the
- * batch before; kernels take turns. Losses are normalised so that every objective's reference is 1.
+ * The first batch is the declared start, known recipes and a space-filling sample; its best are where kernels start. A later one is
+ * the offspring of one kernel, or of as many as fit into the evaluations in flight, and the means that have moved in the batch before;
+ * kernels take turns. Losses are normalised so that every objective's reference is 1.
  *
- * A kernel that has converged rests: its incumbent stays in the set, and a new kernel starts, turn about in the middle of the widest
- * gap of the front found so far, and somewhere new.
+ * A run has an archive, so the front that counts is that of all candidates. A fixed set of kernels converges to as many points and
+ * leaves the gaps between them: ten on two spheres in ten dimensions stop at 99.2 % of the hypervolume. So there are few, a kernel
+ * rests as soon as its offspring are all about as good, its incumbent stays in the set, and the next one starts where the front has most
+ * room, with the shape that the last one learned; now and then somewhere new.
  */
 class ComoCmaEs implements Strategy {
   readonly kind = KIND
@@ -120,6 +139,10 @@ class ComoCmaEs implements Strategy {
   /** Where the first kernels start. */
   #seeds: Member[] = []
   #started = 0
+  /** Evaluations by scouts. */
+  #scouted = 0
+  /** σ² C of the kernel that came to rest last, shape (d, d); empty before. */
+  #shape = new Float64Array(0)
   #turn = 0
   /** The batch: first the means of these kernels, */
   #means: readonly number[] = []
@@ -183,10 +206,13 @@ class ComoCmaEs implements Strategy {
         isStale: kernel.isStale,
         flat: kernel.flat,
         isResting: kernel.isResting,
+        isScout: kernel.isScout,
       })),
       resting: encodePopulation(this.#resting),
       seeds: encodePopulation(this.#seeds),
       started: this.#started,
+      scouted: this.#scouted,
+      shape: encodeFloat64(this.#shape),
       turn: this.#turn,
       means: this.#means,
       active: this.#active,
@@ -206,10 +232,13 @@ class ComoCmaEs implements Strategy {
       isStale: kernel.isStale,
       flat: kernel.flat,
       isResting: kernel.isResting,
+      isScout: kernel.isScout,
     }))
     strategy.#resting = decodePopulation(state.resting, d, m)
     strategy.#seeds = decodePopulation(state.seeds, d, m)
     strategy.#started = state.started
+    strategy.#scouted = state.scouted
+    strategy.#shape = decodeFloat64(state.shape)
     strategy.#turn = state.turn
     strategy.#means = state.means
     strategy.#active = state.active
@@ -270,7 +299,12 @@ class ComoCmaEs implements Strategy {
     kernel.flat = values[order[0]!] === values[order.at(-1)!] ? kernel.flat + 1 : 0
     const { shortest, longest } = run.axisRange()
     const largest = Math.max(...Array.from(run.mean, (_, i) => run.deviation(i)))
-    kernel.isResting = largest < this.#options.tolx || longest > MAX_AXIS_RATIO * shortest || kernel.flat >= MAX_FLAT
+    const { tolx, tolf } = this.#options
+    const [best, worst] = [values[order[0]!]!, values[order.at(-1)!]!]
+    const isSettled = this.#context.objectives.length > 1 && worst > 0 && worst > (1 - tolf) * best
+    kernel.isResting = isSettled || largest < tolx || longest > MAX_AXIS_RATIO * shortest || kernel.flat >= MAX_FLAT
+    if (kernel.isScout) this.#scouted += values.length
+    if (isSettled || largest < tolx) this.#shape = run.covariance()
   }
 
   #nextBatch(firstId: number): void {
@@ -307,39 +341,61 @@ class ComoCmaEs implements Strategy {
     const d = domain.genes.length
     const constants = cmaEsConstants(d, size === 'auto' ? defaultPopulationSize(d) : size, true)
     const seed = this.#seeds.shift()
-    const gap = seed === undefined && this.#started % 2 === 0 ? this.#widestGap() : undefined
     this.#started++
     if (seed !== undefined) {
       const run = new CmaEsRun(toUnitCube(domain, seed.genome).map(fromUnitInterval), sigma0, constants)
-      return { run, incumbent: seed, isStale: false, flat: 0, isResting: false }
+      return { run, incumbent: seed, isStale: false, flat: 0, isResting: false, isScout: false }
     }
-    const mean = gap?.middle ?? Float64Array.from({ length: d }, () => fromUnitInterval(this.#rng.uniform()))
-    const least = 10 * this.#options.tolx
-    const sigma = gap === undefined ? sigma0 : Math.min(sigma0, Math.max(least, GAP_STEP * gap.distance))
-    return { run: new CmaEsRun(mean, sigma, constants), incumbent: undefined, isStale: true, flat: 0, isResting: false }
+    const unscored = { incumbent: undefined, isStale: true, flat: 0, isResting: false } as const
+    const gap = this.#scouted < SCOUTING_SHARE * this.#batch.nextId ? undefined : this.#widestGap()
+    if (gap === undefined) {
+      const mean = Float64Array.from({ length: d }, () => fromUnitInterval(this.#rng.uniform()))
+      return { run: new CmaEsRun(mean, sigma0, constants), ...unscored, isScout: true }
+    }
+    const sigma = Math.min(sigma0, Math.max(10 * this.#options.tolx, GAP_STEP * gap.distance))
+    const run = new CmaEsRun(gap.middle, sigma, constants, this.#unitShape())
+    return { run, ...unscored, isScout: false }
   }
 
-  /** Between those neighbours of the front found so far that leave the largest rectangle between them. */
+  /** The covariance that the last kernel to rest has learned, with a largest variance of 1: neighbours on a front are alike. */
+  #unitShape(): Float64Array | undefined {
+    const d = this.#context.domain.genes.length
+    if (this.#shape.length === 0) return undefined
+    let largest = 0
+    for (let i = 0; i < d; i++) largest = Math.max(largest, this.#shape[i * d + i]!)
+    return this.#shape.map(v => v / largest)
+  }
+
+  /**
+   * Where the front found so far has most room: halfway between two neighbours, or as far beyond one of its ends. Room is the area of the
+   * rectangle between the neighbours; at an end, of the one up to the reference, as wide as the gap next to it.
+   */
   #widestGap(): { readonly middle: Float64Array; readonly distance: number } | undefined {
     const found = [...this.#kernels.flatMap(kernel => kernel.incumbent ?? []), ...this.#resting]
     const front = (nonDominatedSort(found.map(member => member.losses))[0] ?? []).map(i => found[i]!)
     front.sort((a, b) => a.losses[0]! - b.losses[0]!)
+    const losses = front.map(member => this.#normalized(member))
+    const last = front.length - 1
     let widest = 0
-    let ends: readonly [Member, Member] | undefined
-    for (let i = 0; i + 1 < front.length; i++) {
-      const [a, b] = [front[i]!, front[i + 1]!]
-      const [p, q] = [this.#normalized(a), this.#normalized(b)]
-      const area = p.reduce((product, loss, k) => product * Math.abs(loss - q[k]!), 1)
-      if (area > widest) {
-        widest = area
-        ends = [a, b]
-      }
+    let gap: { readonly from: Member; readonly to: Member; readonly share: number } | undefined
+    const offer = (area: number, from: number, to: number, share: number): void => {
+      if (area <= widest) return
+      widest = area
+      gap = { from: front[from]!, to: front[to]!, share }
     }
-    if (ends === undefined) return undefined
+    const x = losses.map(loss => loss[0]!)
+    const y = losses.map(loss => loss.at(-1)!)
+    for (let i = 0; i < last; i++) offer((x[i + 1]! - x[i]!) * (y[i]! - y[i + 1]!), i, i + 1, 0.5)
+    if (last > 0) {
+      offer((x[1]! - x[0]!) * (1 - y[0]!), 0, 1, -0.5)
+      offer((1 - x[last]!) * (y[last - 1]! - y[last]!), last, last - 1, -0.5)
+    }
+    if (gap === undefined) return undefined
     const place = (end: Member): Float64Array => toUnitCube(this.#context.domain, end.genome).map(fromUnitInterval)
-    const [a, b] = [place(ends[0]), place(ends[1])]
+    const { share } = gap
+    const [a, b] = [place(gap.from), place(gap.to)]
     return {
-      middle: a.map((v, i) => (v + b[i]!) / 2),
+      middle: a.map((v, i) => v + share * (b[i]! - v)),
       distance: a.reduce((most, v, i) => Math.max(most, Math.abs(v - b[i]!)), 0),
     }
   }

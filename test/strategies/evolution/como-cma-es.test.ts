@@ -46,12 +46,13 @@ function volumeAfter(problem: TestProblem, budget: number, seed: number): number
 }
 
 describe('como-cma-es', () => {
-  it('comes within 1 % of the hypervolume of the front between two spheres', () => {
-    for (const seed of [1, 2]) expect(volumeAfter(ellipsoids(5, 1), 5000, seed)).toBeGreaterThan(0.99 * (5 / 6))
+  it('comes within 0.5 % of the hypervolume of the front between two spheres', () => {
+    expect(volumeAfter(ellipsoids(5, 1), 5000, 1)).toBeGreaterThan(0.995 * (5 / 6))
+    expect(volumeAfter(ellipsoids(10, 1), 10_000, 2)).toBeGreaterThan(0.995 * (5 / 6))
   })
 
   it('does so between two rotated ellipsoids of condition 10,000 too', () => {
-    expect(volumeAfter(ellipsoids(5, 1e4), 10_000, 1)).toBeGreaterThan(0.99 * (5 / 6))
+    expect(volumeAfter(ellipsoids(5, 1e4), 10_000, 1)).toBeGreaterThan(0.995 * (5 / 6))
   })
 
   it('lets converged kernels rest and starts new ones', () => {
