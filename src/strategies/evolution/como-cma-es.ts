@@ -142,7 +142,7 @@ class ComoCmaEs implements Strategy {
   /** Evaluations by scouts. */
   #scouted = 0
   /** σ² C of the kernel that came to rest last, shape (d, d); empty before. */
-  #shape = new Float64Array(0)
+  #shape: Float64Array = new Float64Array(0)
   #turn = 0
   /** The batch: first the means of these kernels, */
   #means: readonly number[] = []
