@@ -68,3 +68,14 @@ export function selectByCrowding(
   }
   return { survivors, ranks, crowding }
 }
+
+/**
+ * The crowded-comparison order (section III-C): the lower rank first, then the larger crowding distance.
+ * @param ranks shape (n,). @param crowding shape (n,).
+ * @returns shape (n,): how many come before; equal for equals.
+ */
+export function crowdedOrder(ranks: readonly number[], crowding: readonly number[]): number[] {
+  const before = (i: number, j: number): boolean =>
+    ranks[i]! < ranks[j]! || (ranks[i] === ranks[j] && crowding[i]! > crowding[j]!)
+  return ranks.map((_, j) => ranks.reduce((count, _, i) => count + Number(before(i, j)), 0))
+}

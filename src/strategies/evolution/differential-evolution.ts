@@ -6,7 +6,7 @@ import { type Rng, restoreRng } from '../../rng.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
 import { Batch, batchSchema, type Child } from './batch.ts'
-import { selectByCrowding } from './crowding.ts'
+import { crowdedOrder, selectByCrowding } from './crowding.ts'
 import { differentialTrial } from './differential-variation.ts'
 import {
   decodePopulation,
@@ -203,11 +203,8 @@ class DifferentialEvolution implements Strategy {
         members.map(member => member.losses),
         count,
       )
-      const order = survivors
-        .map((_, at) => at)
-        .sort(
-          (a, b) => ranks[a]! - ranks[b]! || Number(crowding[b]! > crowding[a]!) - Number(crowding[a]! > crowding[b]!),
-        )
+      const standing = crowdedOrder(ranks, crowding)
+      const order = survivors.map((_, at) => at).sort((a, b) => standing[a]! - standing[b]!)
       return order.map(at => members[survivors[at]!]!)
     }
     const order = members.map((_, i) => i).sort((a, b) => members[a]!.losses[0]! - members[b]!.losses[0]! || a - b)

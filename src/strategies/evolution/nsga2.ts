@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { StrategyContext, StrategyDefinition } from '../strategy.ts'
-import { selectByCrowding } from './crowding.ts'
+import { crowdedOrder, selectByCrowding } from './crowding.ts'
 import { Generational, type GenerationalAlgorithm } from './generational.ts'
 import { populationSizeOf, populationSizeOption, variationOf, variationOptions } from './options.ts'
 
@@ -19,18 +19,16 @@ function algorithm(context: StrategyContext, options: Nsga2Options): Generationa
     memorySchema: z.null(),
     firstMemory: null,
     select: (losses, count) => {
-      const { survivors, crowding } = selectByCrowding(losses, count)
-      const levels = [...new Set(crowding)].sort((a, b) => b - a)
-      const standings = new Map(levels.map((distance, standing) => [distance, standing]))
-      return { survivors, standing: crowding.map(distance => standings.get(distance)!), memory: null }
+      const { survivors, ranks, crowding } = selectByCrowding(losses, count)
+      return { survivors, standing: crowdedOrder(ranks, crowding), memory: null }
     },
     diagnostics: () => ({}),
   }
 }
 
 /**
- * NSGA-II: whole non-dominated fronts survive, and of the last one the least crowded. A tournament prefers who dominates, then who has
- * more room, as in the authors' program; the paper compares the ranks of fronts first.
+ * NSGA-II: whole non-dominated fronts survive, and of the last one the least crowded; tournaments prefer both, in this order. (The
+ * authors' program asks who dominates whom instead of comparing fronts: slower on most problems in the first 5,000 evaluations.)
  */
 export const nsga2: StrategyDefinition<Nsga2Options> = {
   kind: 'nsga2',

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { crowdingDistance, leastCrowded, selectByCrowding } from '../../../src/strategies/evolution/crowding.ts'
+import {
+  crowdedOrder,
+  crowdingDistance,
+  leastCrowded,
+  selectByCrowding,
+} from '../../../src/strategies/evolution/crowding.ts'
 
 const line = [0, 1, 2, 3, 9, 10].map(x => [x, 10 - x])
 
@@ -38,6 +43,7 @@ describe('selectByCrowding', () => {
     const { survivors, ranks, crowding } = selectByCrowding(losses, 5)
     expect(survivors).toHaveLength(5)
     expect(survivors).not.toContain(0)
+    expect(crowdedOrder([1, 0, 0, 0], [9, 1, Infinity, 1])).toEqual([3, 1, 0, 1])
     expect(ranks).toEqual([0, 0, 0, 0, 0])
     expect(crowding[survivors.indexOf(6)]).toBe(Infinity) // an extreme
     expect(Math.min(...crowding)).toBeLessThan(2)
