@@ -81,8 +81,11 @@ async function runs(kind, landscape, problem, seed) {
         `${problem} ${kind} seed ${seed} budget ${budget}: worst ${at[budget].worst} mean ${at[budget].mean} hv ${at[budget].hypervolume} ${seconds} s, ${askMs} ms in the strategy ${found.decisions.join('; ')}`,
       )
     } catch (error) {
-      if (error?.name !== 'ConfigError') throw error
-      console.log(`${problem} ${kind}: ${error.message}`)
+      // A strategy that does not take this space says so; one that breaks must not keep the others from being run.
+      if (error?.name !== 'ConfigError') process.exitCode = 1
+      console.log(
+        `${problem} ${kind} seed ${seed} budget ${budget}: ${error?.name === 'ConfigError' ? error.message : error?.stack}`,
+      )
       return true
     }
   }
