@@ -103,6 +103,8 @@ export type BayesOptions = z.infer<typeof optionsSchema>
 /** Unit-cube distance below which two genomes are the same. */
 const SAME = 1e-9
 const FIT_LIMIT = 300
+/** Of the observations the model keeps, what trials of earlier runs may take. */
+const PRIOR_SHARE = 0.5
 const ANCHORS = 5
 /** Noise, in deviations of the losses, from which the best value counts as unknown; and draws of what it may be. */
 const NOISY = 0.1
@@ -144,7 +146,10 @@ class Bayes implements Strategy {
     this.#rngState = rng
     this.#rng = restoreRng(rng)
     this.#starts = distinct(this.#encoding, [domain.initial, ...(context.guesses ?? [])])
-    this.#prior = (context.prior ?? []).map(trial => this.#toldOf(trial))
+    this.#prior = this.#kept(
+      (context.prior ?? []).map(trial => this.#toldOf(trial)),
+      Math.floor(PRIOR_SHARE * options.max_observations),
+    )
     this.#trustRegion = usesTrustRegion(options.trust_region, d, this.#criterion) ? newTrustRegion(0) : undefined
     this.#design = d <= SOBOL_DIMENSIONS ? new SobolSequence(d, this.#rng.split('design')) : undefined
   }
@@ -180,6 +185,7 @@ class Bayes implements Strategy {
     return {
       criterion: this.#criterion,
       observations: this.#told.length + this.#fresh.size,
+      priorObservations: this.#prior.length,
       pending: this.#pending.size,
       models: this.#models.map(({ fit }) =>
         fit === undefined
@@ -388,15 +394,9 @@ class Bayes implements Strategy {
     this.#fresh.clear()
     this.#told.push(...fresh)
     this.#adaptTrustRegion(fresh)
-    const limit = this.#options.max_observations
+    const limit = this.#options.max_observations - this.#prior.length
     if (this.#told.length <= limit) return
-    const ranks = this.#ranks()
-    const kept = selectObservations(
-      this.#encoding,
-      this.#told.map((t, i) => ({ genome: t.genome, loss: ranks[i] })),
-      Math.floor(0.8 * limit),
-    )
-    this.#told = kept.map(i => this.#told[i]!)
+    this.#told = this.#kept(this.#told, Math.floor(0.8 * limit))
     for (const model of this.#models) model.forget()
   }
 
@@ -421,15 +421,22 @@ class Bayes implements Strategy {
     this.#models = this.#newModels([])
   }
 
+  /** At most `count` of these, in their order: good, new and scattered ones. */
+  #kept(told: readonly Told[], count: number): Told[] {
+    const ranks = told.length <= count ? [] : this.#ranks(told)
+    const observations = told.map((t, i) => ({ genome: t.genome, loss: ranks[i] }))
+    return selectObservations(this.#encoding, observations, count).map(i => told[i]!)
+  }
+
   /** How good each told trial is, least best: its loss, or the number of its non-dominated front; `undefined`: failed. */
-  #ranks(): readonly (number | undefined)[] {
+  #ranks(told: readonly Told[]): readonly (number | undefined)[] {
     const { objectives } = this.#context
     const { scalarization } = this.#options
     if (this.#criterion === 'scalarized') {
-      return this.#told.map(t => t.losses && scalarize(scalarization, t.losses, objectives))
+      return told.map(t => t.losses && scalarize(scalarization, t.losses, objectives))
     }
-    const scored = this.#told.flatMap((t, i) => (t.losses === undefined ? [] : [{ i, losses: t.losses }]))
-    const ranks = this.#told.map((): number | undefined => undefined)
+    const scored = told.flatMap((t, i) => (t.losses === undefined ? [] : [{ i, losses: t.losses }]))
+    const ranks = told.map((): number | undefined => undefined)
     const fronts = nonDominatedSort(scored.map(entry => entry.losses))
     for (const [rank, members] of fronts.entries()) for (const k of members) ranks[scored[k]!.i] = rank
     return ranks

@@ -58,6 +58,21 @@ describe('bayes', () => {
     expect(least(search(strategy, problem, 3))).toBeLessThan(0.05)
   })
 
+  it('keeps the better half of what it may keep for trials of earlier runs, however many there are', () => {
+    const problem = sphere(2)
+    const rng = createRng(3)
+    const prior = Array.from({ length: 300 }, (_, id) => {
+      const genome = Float64Array.of(10 * rng.uniform() - 5, 10 * rng.uniform() - 5)
+      return scored(problem, candidateOf({ genome }, id))
+    })
+    const strategy = create(problem, { max_observations: 40 }, { prior })
+    expect(strategy.diagnostics().priorObservations).toBe(20)
+    expect(create(problem, {}, { prior }).diagnostics().priorObservations).toBe(300)
+    const trials = search(strategy, problem, 30)
+    expect(strategy.diagnostics().observations).toBeLessThanOrEqual(20)
+    expect(least(trials)).toBeLessThan(0.01)
+  })
+
   it('never proposes the same genome twice, not even where few are left', () => {
     const genes = [
       { kind: 'integer' as const, name: 'a', low: 0, high: 3, initial: 0 },
