@@ -124,9 +124,9 @@ interface Kernel {
  * kernels take turns. Losses are normalised so that every objective's reference is 1.
  *
  * A run has an archive, so the front that counts is that of all candidates. A fixed set of kernels converges to as many points and
- * leaves the gaps between them: ten on two spheres in ten dimensions stop at 99.2 % of the hypervolume. So there are few, a kernel
- * rests as soon as its offspring are all about as good, its incumbent stays in the set, and the next one starts where the front has most
- * room, with the shape that the last one learned; now and then somewhere new.
+ * leaves the gaps between them: with ten, 10,000 candidates between two spheres in ten dimensions had 99.2 % of the hypervolume. So
+ * there are few, a kernel rests as soon as its offspring are all about as good, its incumbent stays in the set, and the next one starts
+ * where the front has most room, with the shape that the last one learned; now and then somewhere new. That makes 99.8 %.
  */
 class ComoCmaEs implements Strategy {
   readonly kind = KIND
