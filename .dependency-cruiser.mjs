@@ -42,6 +42,18 @@ export default {
       '^(node:)?(fs|child_process|worker_threads|os|perf_hooks)',
     ),
     rule(
+      'space-knows-operators-only',
+      'A search space asks merge methods what they have; it neither merges nor sees weights.',
+      '^src/space/',
+      '^src/merge/(?!operators/)',
+    ),
+    rule(
+      'operators-stand-alone',
+      'An operator is its paper: tensors in, tensor out.',
+      '^src/merge/operators/',
+      '^src/(?!merge/operators/|numerics/|errors)',
+    ),
+    rule(
       'archive-is-pure',
       'The archive orders trials; it knows nothing of how they were made.',
       '^src/archive/',

@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors.ts'
 import { type Objective, toLoss } from '../objective.ts'
-import { unknownName } from '../space/genome-config.ts'
+import { unknownName } from '../space/genome-problems.ts'
 import type { ObjectiveChoice } from './resolved.ts'
 
 /**

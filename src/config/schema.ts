@@ -27,7 +27,9 @@ export type ModelEntry = z.infer<typeof modelSchema>
 
 const genomeFileSchema = z.strictObject({
   models: z.array(modelSchema).min(1).max(256).describe('The models to merge.'),
-  base_model: modelSchema.optional().describe('Their common ancestor; task_arithmetic needs it.'),
+  base_model: modelSchema
+    .optional()
+    .describe('Their common ancestor, for methods on task vectors; for slerp the model it starts from.'),
   ...genomeSchema.shape,
 })
 

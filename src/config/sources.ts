@@ -1,8 +1,9 @@
 import { basename, dirname, extname, resolve } from 'node:path'
 import { show } from '../errors.ts'
 import type { SourceReference } from '../merge/model.ts'
-import { type GenomeConfig, genomeProblems, genomeSchema, methodNames, unknownName } from '../space/genome-config.ts'
-import { searchableMethod } from '../space/searchable-methods.ts'
+import { type GenomeConfig, genomeSchema, methodNames } from '../space/genome-config.ts'
+import { genomeProblems, unknownName } from '../space/genome-problems.ts'
+import { searchableMethod } from '../space/methods.ts'
 import { isRecord, type Problem } from './issues.ts'
 import { type ModelEntry, searchFileSchema } from './schema.ts'
 import type { Path } from './yaml.ts'
@@ -83,8 +84,8 @@ export function resolveSources(
 
   const notes: string[] = []
   const ids = sources.slice(0, entries.length).map(source => source.id)
-  const needsBase = genome && methodNames(genome).some(name => searchableMethod(name)?.needsBase === true)
-  const models = needsBase ? ids.filter(id => id !== base) : ids
+  const usesBase = genome && methodNames(genome).some(name => (searchableMethod(name)?.base ?? 'none') !== 'none')
+  const models = usesBase ? ids.filter(id => id !== base) : ids
   if (models.length < ids.length)
     notes.push(`genome.models: ${show(base)} is the base, so it gets no weight of its own.`)
   if (genome && parsedModels.success && parsedBase.success) {

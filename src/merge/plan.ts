@@ -1,7 +1,7 @@
 import { ConfigError, MergeError, nearest, show } from '../errors.ts'
 import { indexLayers, type LayerIndex, layerOf, selectGroup } from '../space/layer-groups.ts'
 import { createPieceLine, positionOf } from '../space/piece-line.ts'
-import type { ParameterMerge, PiecewiseMerge, Recipe } from '../space/recipe.ts'
+import type { ParameterMerge, PiecewiseMerge, Recipe, RecipeGroup } from '../space/recipe.ts'
 import { linear } from './linear.ts'
 import type { MergeMethod, OperatorPlan, TensorPlan } from './method.ts'
 import { METHODS } from './methods.ts'
@@ -125,47 +125,59 @@ export function planRecipe(
   tensorNames: readonly string[],
 ): MergePlan {
   const groupOf = selectGroup(recipe.groups, indexLayers(tensorNames))
-  const method = METHODS.get(recipe.method)
-  if (method === undefined) return { groups: planOperator(recipe, sourceIds), groupOf }
-  if (method.needsBase && recipe.base === undefined) {
-    throw new ConfigError(`The method ${method.name} needs a base, the model that all sources were tuned from.`)
-  }
   const sources = positionsOf(recipe, sourceIds)
   const base = recipe.base === undefined ? undefined : positionOfSource(recipe.base, sourceIds)
+  const names = new Set(recipe.groups.map(group => group.method ?? recipe.method))
+  const baseUsed = [...names].some(name => findOperator(name).base !== 'none')
   const groups = recipe.groups.map((group, position) => {
     const where = `group ${position + 1}`
-    const parameters = methodParameters(method, { ...recipe.parameters, ...group.parameters })
+    const name = group.method ?? recipe.method
+    const method = METHODS.get(name)
+    if (method === undefined) {
+      // A base that another group's method needs is no business of methods that have none.
+      const own = baseUsed && findOperator(name).base === 'none' ? undefined : base
+      return planOperator(recipe, group, { operator: findOperator(name), sources, base: own, where })
+    }
+    if (method.needsBase && base === undefined) {
+      throw new ConfigError(`The method ${method.name} needs a base, the model that all sources were tuned from.`)
+    }
+    const parameters = methodParameters(method, parametersOf(recipe, group, names.size > 1))
     const coefficients = coefficientsPerSource(method, recipe.sources, group.coefficients, where)
     return method.plan({ base, sources, coefficients, parameters, where })
   })
   return { groups, groupOf }
 }
 
-/** Methods without a kernel. `seed` among the parameters decides the random masks of those that have them. */
-function planOperator(recipe: ParameterMerge, sourceIds: readonly string[]): OperatorPlan[] {
-  const operator = findOperator(recipe.method)
-  const sources = positionsOf(recipe, sourceIds)
-  const base = recipe.base === undefined ? undefined : positionOfSource(recipe.base, sourceIds)
+/** A group with a method of its own has nothing of the recipe's parameters, which are of another method. */
+function parametersOf(recipe: ParameterMerge, group: RecipeGroup, withoutSeed: boolean): ParameterMerge['parameters'] {
+  if (group.method !== undefined) return group.parameters ?? {}
+  const { seed, ...others } = recipe.parameters
+  return { ...(withoutSeed ? others : recipe.parameters), ...group.parameters }
+}
+
+/** Methods without a kernel. `seed` among the recipe's parameters decides the random masks of those that have them. */
+function planOperator(
+  recipe: ParameterMerge,
+  group: RecipeGroup,
+  { operator, sources, base, where }: Pick<OperatorPlan, 'operator' | 'sources' | 'base'> & { readonly where: string },
+): OperatorPlan {
   if (operator.needs !== undefined) {
     throw new ConfigError(
       `${operator.name} needs statistics of the models' activations, which a recipe does not carry.`,
     )
   }
-  const { seed = 0, ...parameters } = recipe.parameters
+  const { seed = 0 } = recipe.parameters
   if (typeof seed !== 'number' || !Number.isSafeInteger(seed)) {
     throw new ConfigError(`The parameter seed must be a whole number, got ${show(seed)}.`)
   }
-  return recipe.groups.map((group, position) => {
-    const where = `group ${position + 1}`
-    for (const id of Object.keys(group.coefficients)) {
-      if (!recipe.sources.includes(id))
-        throw unknown(`${where} weighs ${show(id)}, which is not among`, id, recipe.sources)
-    }
-    const coefficients = recipe.sources.map(id => group.coefficients[id] ?? {})
-    const given = { parameters: { ...parameters, ...group.parameters }, coefficients, seed }
-    const settings = settingsOf(operator, given, base !== undefined, where)
-    return { kernel: 'operator', operator, settings, base, sources, ids: recipe.sources, depth: undefined }
-  })
+  for (const id of Object.keys(group.coefficients)) {
+    if (!recipe.sources.includes(id))
+      throw unknown(`${where} weighs ${show(id)}, which is not among`, id, recipe.sources)
+  }
+  const coefficients = recipe.sources.map(id => group.coefficients[id] ?? {})
+  const parameters = parametersOf(recipe, group, true)
+  const settings = settingsOf(operator, { parameters, coefficients, seed }, base !== undefined, where)
+  return { kernel: 'operator', operator, settings, base, sources, ids: recipe.sources, depth: undefined }
 }
 
 function methodParameters(method: MergeMethod, given: ParameterMerge['parameters']): Record<string, number | boolean> {

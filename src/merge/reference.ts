@@ -21,27 +21,30 @@ export function mergeReference(
   const groupOf = selectGroup(recipe.groups, indexLayers(names))
   const merged = new Map<string, Float64Array>()
   for (const name of names) {
-    const { coefficients } = recipe.groups[groupOf(name)]!
+    const group = recipe.groups[groupOf(name)]!
+    const { coefficients, method = recipe.method } = group
+    const parameters =
+      group.method === undefined ? { ...recipe.parameters, ...group.parameters } : { ...group.parameters }
     const w = recipe.sources.map(id => coefficients[id]!.weight!)
     const x = recipe.sources.map(id => sources.get(id)!.get(name)!)
     const sum = w.reduce((total, value) => total + value, 0)
     const out = new Float64Array(first.get(name)!.length)
-    if (recipe.method === 'linear') {
+    if (method === 'linear') {
       // out = Σ w_j x_j / Σ w_j
-      const divisor = (recipe.parameters.normalize ?? true) ? sum : 1
+      const divisor = (parameters.normalize ?? true) ? sum : 1
       if (divisor === 0) throw new MergeError(`The weights for ${show(name)} add up to zero.`)
       for (let i = 0; i < out.length; i++) out[i] = w.reduce((total, w_j, j) => total + w_j * x[j]![i]!, 0) / divisor
-    } else if (recipe.method === 'task_arithmetic') {
+    } else if (method === 'task_arithmetic') {
       // out = W0 + λ Σ w_j (x_j − W0) / (1 or Σ w_j)
       const W0 = sources.get(recipe.base!)!.get(name)!
-      const divisor = recipe.parameters.normalize && Math.abs(sum) >= 1e-8 ? sum : 1
-      const λ = Number(recipe.parameters.lambda ?? 1)
+      const divisor = parameters.normalize && Math.abs(sum) >= 1e-8 ? sum : 1
+      const λ = Number(parameters.lambda ?? 1)
       for (let i = 0; i < out.length; i++) {
         const delta = w.reduce((total, w_j, j) => total + w_j * (x[j]![i]! - W0[i]!), 0)
         out[i] = W0[i]! + (λ * delta) / divisor
       }
     } else {
-      throw new ConfigError(`There is no reference for the method ${show(recipe.method)}.`)
+      throw new ConfigError(`There is no reference for the method ${show(method)}.`)
     }
     merged.set(name, out)
   }

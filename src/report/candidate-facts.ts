@@ -2,7 +2,7 @@ import type { CandidateId, Genome } from '../candidate.ts'
 import type { Objective } from '../objective.ts'
 import type { RunReader } from '../runs/run-store.ts'
 import type { Scalarization } from '../scalarization.ts'
-import type { Recipe, RecipeGroup } from '../space/recipe.ts'
+import type { ParameterMerge, PiecewiseMerge, Recipe, RecipeGroup } from '../space/recipe.ts'
 import {
   type AssessmentsBySplit,
   groupBySubject,
@@ -26,13 +26,25 @@ export interface Ancestor {
   readonly search: SplitScores | undefined
 }
 
-/** A recipe's coefficients as a table: a row per layer group, a column per source and parameter. */
+/** A recipe's coefficients as a table: a row per layer group, a column per source and coefficient. */
 export interface CoefficientTable {
+  /** `linear`, or where groups have several `linear, ties`. */
   readonly method: string
   readonly base: string | undefined
+  /** Those of the whole model, and coefficients other than weights that are the same everywhere. */
   readonly parameters: Readonly<Record<string, number | boolean | string>>
+  /** What groups have of their own besides coefficients: `method`, parameters. */
+  readonly settings: readonly string[]
   readonly columns: readonly { readonly source: string; readonly parameter: string }[]
-  readonly rows: readonly { readonly label: string; readonly values: readonly (number | undefined)[] }[]
+  readonly rows: readonly CoefficientRow[]
+}
+
+export interface CoefficientRow {
+  readonly label: string
+  /** As `settings` of the table. */
+  readonly settings: readonly (number | boolean | string | undefined)[]
+  /** As `columns`; `undefined`: the method has no such coefficient, or its default holds. */
+  readonly values: readonly (number | undefined)[]
 }
 
 export interface CandidateOptions {
@@ -114,30 +126,57 @@ function ancestorsOf(run: RunReader, parents: readonly CandidateId[], scalarizat
 }
 
 export function coefficientTable(recipe: Recipe): CoefficientTable {
-  if (recipe.kind === 'piecewise-merge') {
-    return {
-      method: recipe.method,
-      base: undefined,
-      parameters: recipe.parameters,
-      columns: recipe.sources.map(source => ({ source, parameter: 'weight' })),
-      rows: recipe.pieces.map(({ from: { tensor, element }, weights }) => ({
-        label: `from ${tensor}[${element}]`,
-        values: recipe.sources.map(source => weights[source]),
-      })),
-    }
-  }
-  const columns: { source: string; parameter: string }[] = []
-  for (const source of new Set([...recipe.sources, ...recipe.groups.flatMap(g => Object.keys(g.coefficients))])) {
-    const parameters = new Set(recipe.groups.flatMap(g => Object.keys(g.coefficients[source] ?? {})))
-    for (const parameter of parameters) columns.push({ source, parameter })
-  }
+  return recipe.kind === 'piecewise-merge' ? pieceTable(recipe) : groupTable(recipe)
+}
+
+function pieceTable(recipe: PiecewiseMerge): CoefficientTable {
   return {
     method: recipe.method,
-    base: recipe.base,
+    base: undefined,
     parameters: recipe.parameters,
+    settings: [],
+    columns: recipe.sources.map(source => ({ source, parameter: 'weight' })),
+    rows: recipe.pieces.map(({ from: { tensor, element }, weights }) => ({
+      label: `from ${tensor}[${element}]`,
+      settings: [],
+      values: recipe.sources.map(source => weights[source]),
+    })),
+  }
+}
+
+function groupTable(recipe: ParameterMerge): CoefficientTable {
+  const { groups } = recipe
+  const sources = [...new Set([...recipe.sources, ...groups.flatMap(group => Object.keys(group.coefficients))])]
+  const names = [...new Set(groups.flatMap(group => sources.flatMap(id => Object.keys(group.coefficients[id] ?? {}))))]
+  const valuesOf = (name: string) => groups.flatMap(group => sources.map(id => group.coefficients[id]?.[name]))
+  const constants = names.filter(name => name !== 'weight' && new Set(valuesOf(name)).size === 1)
+  const columns = sources.flatMap(source =>
+    names
+      .filter(
+        name => !constants.includes(name) && groups.some(group => group.coefficients[source]?.[name] !== undefined),
+      )
+      .map(parameter => ({ source, parameter })),
+  )
+  const methods = [...new Set(groups.map(group => group.method ?? recipe.method))]
+  const own = [...new Set(groups.flatMap(group => Object.keys(group.parameters ?? {})))]
+  const mixed = methods.length > 1
+  // With several methods a parameter of the recipe is of one of them: it stands in the rows that it governs.
+  const shared = mixed ? Object.keys(recipe.parameters).filter(name => name !== 'seed') : []
+  const settings = [...new Set([...shared, ...own])]
+  const settingOf = (group: RecipeGroup, name: string) =>
+    group.parameters?.[name] ?? (group.method === undefined ? recipe.parameters[name] : undefined)
+  return {
+    method: methods.join(', '),
+    base: recipe.base,
+    parameters: {
+      ...Object.fromEntries(Object.entries(recipe.parameters).filter(([name]) => !settings.includes(name))),
+      ...Object.fromEntries(constants.map(name => [name, valuesOf(name)[0]!])),
+    },
+    settings: [...(mixed ? ['method'] : []), ...settings],
     columns,
-    rows: recipe.groups.map(group => ({
+    rows: groups.map(group => ({
       label: groupLabel(group),
+      settings: [...(mixed ? [group.method ?? recipe.method] : []), ...settings.map(name => settingOf(group, name))],
       values: columns.map(({ source, parameter }) => group.coefficients[source]?.[parameter]),
     })),
   }

@@ -70,6 +70,7 @@ function coefficients(facts: Context, candidate: CandidateFacts, options: TextOp
   const oneParameter = new Set(table.columns.map(column => column.parameter)).size === 1
   const columns: Column[] = [
     { header: 'tensors', align: 'left' },
+    ...table.settings.map((name): Column => ({ header: printable(name, 40), align: 'left' })),
     ...table.columns.map(
       ({ source, parameter }): Column => ({
         header: printable(oneParameter ? source : `${source}/${parameter}`, 40),
@@ -79,6 +80,7 @@ function coefficients(facts: Context, candidate: CandidateFacts, options: TextOp
   ]
   const rows = table.rows.map(row => [
     printable(options.ascii ? row.label.replace('–', '-') : row.label),
+    ...row.settings.map(value => (typeof value === 'number' ? formatNumber(value) : printable(`${value ?? ''}`, 40))),
     ...row.values.map(value => (value === undefined ? '' : format(value))),
   ])
   const what = [

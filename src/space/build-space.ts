@@ -1,19 +1,21 @@
 import { createHash } from 'node:crypto'
 import type { Genome } from '../candidate.ts'
-import { checkGenome } from './check-genome.ts'
+import { decodeGenome } from './decode.ts'
 import { encodeRecipe } from './encode.ts'
-import { type GenomeConfig, genomeProblems } from './genome-config.ts'
-import { keyError, layOut, type SpaceLayout } from './layout.ts'
+import type { GenomeConfig } from './genome-config.ts'
+import { genomeProblems } from './genome-problems.ts'
+import { layOut, type SpaceLayout } from './layout.ts'
+import { keyError } from './parts.ts'
 import { createPieceSpace, type PieceFacts } from './piece-space.ts'
-import { canonicalJson, type Recipe } from './recipe.ts'
+import { canonicalJson } from './recipe.ts'
 import type { SearchSpace } from './search-space.ts'
-import { searchableMethod } from './searchable-methods.ts'
 
 /**
  * The search space of a `genome:` section over the tensors of its models.
  *
  * Genes are named group / source / parameter: `layers.0-3/low/weight`, with a filter `layers.0-3:attn/low/weight` (`*` is the rest),
- * control points `gradient.0/low/weight`, shared genes `shared.NAME/weight`, and the global genes `method` and `lambda`.
+ * control points `gradient.0/low/weight`, shared genes `shared.NAME/weight`. Parameters of the method are `layers.0-3/t` or, for the whole
+ * model, `lambda`; choices of the method `layers.0-3/method` or `method`; switches of the models `subset/low`.
  *
  * @param tensorNames names of all tensors that are merged (those of the base, or of any source).
  * @param sourceIds ids of the merged models, in order, without the base.
@@ -33,13 +35,18 @@ export function createSearchSpace(
   if (pieces !== undefined) return createPieceSpace({ ...config, pieces }, tensorNames, sourceIds, pieceFacts)
   const layout = layOut(config, tensorNames, sourceIds, baseId)
   const initial = Float64Array.from(layout.genes, gene => gene.initial)
-  const { index, ...described } = layout
+  const { index, position, methods, ...described } = layout
   const id = createHash('sha256')
     .update(
       canonicalJson({
         ...described,
-        position: undefined,
-        groups: layout.groups.map(g => ({ ...g, weights: [...g.weights] })),
+        methods: methods.map(({ name }) => name),
+        parameters: [...layout.parameters],
+        groups: layout.groups.map(group => ({
+          ...group,
+          parameters: [...group.parameters],
+          coefficients: [...group.coefficients].map(([source, values]) => [source, [...values]]),
+        })),
       }),
     )
     .digest('hex')
@@ -62,33 +69,14 @@ function sourceAlone(layout: SpaceLayout, source: string): Genome {
     const gene = layout.genes[i]!
     if (gene.kind === 'real') genome[i] = Math.min(gene.high, Math.max(gene.low, value))
   }
-  const weights = layout.groups.flatMap(group => [...group.weights])
-  for (const [id, { terms }] of weights) if (id !== source) for (const { gene } of terms) hold(gene, 0)
-  for (const [id, { terms }] of weights) if (id === source) for (const { gene } of terms) hold(gene, 1)
-  if (layout.lambda === 'gene') hold('lambda', 1)
-  return genome
-}
-
-function decodeGenome(layout: SpaceLayout, genome: Genome): Recipe {
-  checkGenome(layout.genes, genome)
-  const valueIn = (gene: string) => genome[layout.position.get(gene)!]!
-  const method = searchableMethod(layout.methods[layout.methods.length > 1 ? valueIn('method') : 0]!)!
-  const lambda = method.hasLambda ? { lambda: layout.lambda === 'gene' ? valueIn('lambda') : layout.lambda } : {}
-  return {
-    kind: 'parameter-merge',
-    method: method.name,
-    base: method.needsBase ? layout.base : undefined,
-    sources: layout.sources,
-    parameters: { normalize: layout.normalize ?? method.normalize, ...lambda },
-    groups: layout.groups.map(group => ({
-      layers: group.layers,
-      ...(group.filter === undefined ? {} : { filter: group.filter }),
-      coefficients: Object.fromEntries(
-        layout.sources.map(source => {
-          const { constant, terms } = group.weights.get(source)!
-          return [source, { weight: terms.reduce((sum, term) => sum + term.factor * valueIn(term.gene), constant) }]
-        }),
-      ),
-    })),
+  const weights = layout.groups.flatMap(group =>
+    [...group.coefficients].map(([id, values]) => ({ id, terms: values.get('weight')?.terms ?? [] })),
+  )
+  for (const { id, terms } of weights) if (id !== source) for (const { gene } of terms) hold(gene, 0)
+  for (const { id, terms } of weights) if (id === source) for (const { gene } of terms) hold(gene, 1)
+  for (const { parameters } of [layout, ...layout.groups]) {
+    const lambda = parameters.get('lambda')
+    if (lambda !== undefined && 'affine' in lambda) for (const { gene } of lambda.affine.terms) hold(gene, 1)
   }
+  return genome
 }

@@ -1,13 +1,23 @@
 import { z } from 'zod'
 import { nearest, show } from '../errors.ts'
-import { SEARCHABLE_METHODS, searchableMethod, UNAVAILABLE_METHODS } from './searchable-methods.ts'
+import {
+  COEFFICIENTS,
+  type CoefficientName,
+  coefficientOf,
+  neededBy,
+  SEARCHABLE_METHODS,
+  SEARCHED_BY_DEFAULT,
+  searchableMethod,
+} from './methods.ts'
+import { coefficientSetting, parameterSetting, per, range } from './search-range.ts'
 
 /**
  * The `genome:` section without its models: what is searched, in the words of mergekit-evolve and some more. A section that
- * mergekit-evolve accepts spans the same family of merges here, with four differences: a weight that may not be negative ends at 0
- * (there its sign is dropped, so every merge appears in many mirror images), the last layer group may be shorter, and the base among
- * the models of a task-vector method gets no gene (it has no effect), and with `smooth` the tensors after the layers go with the last
- * control point (there with the first).
+ * mergekit-evolve accepts spans the same family of merges here, with these differences: a weight that may not be negative ends at 0
+ * (there its sign is dropped, so every merge appears in many mirror images); a density begins at the least that the method's range
+ * has, not at 0, where trimming leaves nothing; the last layer group may be shorter; the base among the models of a method that has
+ * one gets no gene (it has no effect); with `smooth` the tensors after the layers go with the last control point (there with the
+ * first); and slerp is between `base_model` and one model, by its `t` (there between the two of all models that weigh most).
  */
 
 const AVAILABLE = SEARCHABLE_METHODS.map(method => method.name)
@@ -16,43 +26,18 @@ const methodName = z
   .string()
   .superRefine((name, context) => {
     if (searchableMethod(name)) return
+    const needs = neededBy(name)
     const guess = nearest(name, AVAILABLE)
+    const hint = guess === undefined ? `available are ${AVAILABLE.join(', ')}` : `did you mean "${guess}"?`
     context.addIssue({
       code: 'custom',
       message:
-        guess === undefined && UNAVAILABLE_METHODS.includes(name)
-          ? `the merge method "${name}" does not exist in this version; available are ${AVAILABLE.join(' and ')}`
-          : `unknown merge method ${show(name)}; ${guess === undefined ? `available are ${AVAILABLE.join(' and ')}` : `did you mean "${guess}"?`}`,
+        needs === undefined
+          ? `unknown merge method ${show(name)}; ${hint}`
+          : `${name} needs ${needs}, which a search does not collect; choose a method that needs weights only`,
     })
   })
   .meta({ enum: AVAILABLE })
-
-const rangeShape = {
-  min: z.number().describe('Lowest value, inclusive.'),
-  max: z.number().describe('Highest value, inclusive; above min.'),
-  initial: z.number().optional().describe('Where the search starts. Default for weights: 1 / number of models.'),
-  scale: z
-    .enum(['linear', 'log'])
-    .optional()
-    .describe('log: searched on a logarithmic axis; needs min > 0. Default: linear.'),
-}
-
-const rangeProblem = (range: z.infer<typeof rangeSchema>): string | undefined => {
-  if (range.min >= range.max)
-    return `min must be below max, got ${range.min} and ${range.max}; to hold a value use "frozen" in "groups"`
-  if (range.initial !== undefined && (range.initial < range.min || range.initial > range.max)) {
-    return `initial must lie in [${range.min}, ${range.max}], got ${range.initial}`
-  }
-  if (range.scale === 'log' && range.min <= 0) return `a logarithmic scale needs min > 0, got ${range.min}`
-  return undefined
-}
-
-const rangeSchema = z.strictObject(rangeShape)
-const range = rangeSchema.superRefine((value, context) => {
-  const message = rangeProblem(value)
-  if (message !== undefined) context.addIssue({ code: 'custom', message })
-})
-export type RangeConfig = z.infer<typeof rangeSchema>
 
 const layersMatch = z
   .union([
@@ -64,6 +49,34 @@ const layersMatch = z
   ])
   .describe('A layer number, [first, end) with end excluded, or the tensors before (pre) or after (post) the layers.')
 
+/** A key per coefficient, so that editors know them. */
+function coefficientShape(describe: (name: CoefficientName) => string) {
+  const key = (name: CoefficientName) => coefficientSetting.optional().describe(describe(name))
+  return {
+    weight: key('weight'),
+    density: key('density'),
+    gamma: key('gamma'),
+    epsilon: key('epsilon'),
+    mask_lambda: key('mask_lambda'),
+    order: key('order'),
+    scale: key('scale'),
+  }
+}
+
+function describeCoefficient(name: CoefficientName): string {
+  const methods = SEARCHABLE_METHODS.filter(method => coefficientOf(method, name))
+  const description =
+    name === 'weight'
+      ? 'Share in an average, or scale of its task vector.'
+      : coefficientOf(methods[0]!, name)!.description
+  const which = methods.length > 4 ? '' : ` (${methods.map(method => method.name).join(', ')})`
+  const ranges = new Set(methods.map(method => coefficientOf(method, name)!.searchRange.join('..')))
+  const otherwise = SEARCHED_BY_DEFAULT.includes(name)
+    ? `Default: ${[...ranges].join(' or ')}, by method${name === 'weight' ? '; see allow_negative_weights' : '; starts at 1'}.`
+    : "Default: the method's, not searched."
+  return `Per model${which}: ${description.charAt(0).toLowerCase()}${description.slice(1)} A number holds it, a range searches it. ${otherwise}`
+}
+
 const groupRule = z
   .strictObject({
     match: z
@@ -73,10 +86,10 @@ const groupRule = z
         source: z.string().min(1).optional().describe('Id of one of the models.'),
       })
       .refine(match => Object.values(match).some(value => value !== undefined), {
-        message: 'match names layers, a filter or a source; for everything use genome.weight',
+        message: 'match names layers, a filter or a source; for everything use the keys of genome itself',
       })
-      .describe('Which weights the entry is about: those that fit all that is said.'),
-    weight: range.optional().describe('Range of the genes that match.'),
+      .describe('Which coefficients the entry is about: those that fit all that is said.'),
+    ...coefficientShape(() => 'A number holds what matches at it; a range is that of its genes.'),
     frozen: z.number().optional().describe('Not searched: the weight is held at this value.'),
     share: z
       .string()
@@ -88,7 +101,8 @@ const groupRule = z
       .describe('Everything that matches, here and in other entries of this name, has one gene in common.'),
   })
   .superRefine((rule, context) => {
-    if (rule.weight === undefined && rule.frozen === undefined && rule.share === undefined) {
+    const said = COEFFICIENTS.some(name => rule[name] !== undefined)
+    if (!said && rule.frozen === undefined && rule.share === undefined) {
       context.addIssue({ code: 'custom', message: 'an entry says what to do: give weight, frozen or share' })
     }
     if (rule.frozen !== undefined && (rule.weight !== undefined || rule.share !== undefined)) {
@@ -99,26 +113,30 @@ export type GroupRule = z.infer<typeof groupRule>
 
 export const genomeSchema = z.strictObject({
   merge_method: z
-    .union([methodName, z.array(methodName).min(2)])
-    .describe('One method, or several: then the method is a gene.'),
+    .union([
+      methodName,
+      z.array(methodName).min(2),
+      z.strictObject({ choices: z.array(methodName).min(2).describe('The methods to choose from.'), per }),
+    ])
+    .describe('One method, or several: then the method is a gene; of every layer group with {choices, per: group}.'),
   layer_granularity: z
     .int()
     .min(1)
     .optional()
     .describe(
-      'Consecutive layers that share their weights. Default: all layers are one group. The last group may be shorter.',
+      'Consecutive layers that share their genes. Default: all layers are one group. The last group may be shorter.',
     ),
   filters: z
     .array(z.string().min(1))
     .max(64)
     .default([])
     .describe(
-      'Parts of tensor names, case-sensitive. The tensors of each filter (the first that fits) and the rest get weights of their own.',
+      'Parts of tensor names, case-sensitive. The tensors of each filter (the first that fits) and the rest get genes of their own.',
     ),
   normalize: z
     .boolean()
     .optional()
-    .describe('Divide by the sum of the weights. Default: true for linear, false for task_arithmetic.'),
+    .describe('Divide by the sum of the weights. Default: as in mergekit, for example true for linear and ties.'),
   allow_negative_weights: z.boolean().default(false).describe('Extends the default range to negative weights.'),
   smooth: z
     .boolean()
@@ -154,20 +172,29 @@ export const genomeSchema = z.strictObject({
       'Tensors before and after the layers. first: those before go with the first layer group, those after with the last. ' +
         'own: genes of their own. frozen: held at the initial weight.',
     ),
-  weight: range
-    .optional()
-    .describe(
-      'Range of all weights. Default: 0..1 for linear, 0..1.5 for task_arithmetic; see allow_negative_weights.',
-    ),
+  ...coefficientShape(describeCoefficient),
   lambda: z
     .union([z.number(), range])
     .optional()
-    .describe('task_arithmetic: factor of the sum of task vectors, a number or a range to search. Default: 1.'),
+    .describe('Factor of the sum of task vectors, for the whole model: a number or a range to search. Default: 1.'),
+  parameters: z
+    .record(z.string(), parameterSetting)
+    .default({})
+    .describe(
+      'Other parameters of the method, by name: a value holds one, {min, max} or {choices} search it, per layer group or, with ' +
+        '"per: model", for the whole model. Default: as the method says; what has no default (t of slerp) is searched.',
+    ),
+  subset: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether a gene per model switches it off: its weights are 0 then. If all are off, weights are the initial ones.',
+    ),
   groups: z
     .array(groupRule)
     .max(1000)
     .default([])
-    .describe('Exceptions. The first entry that matches a weight decides.'),
+    .describe('Exceptions. The first entry that matches a coefficient and speaks of it decides.'),
   tokenizer_source: z
     .string()
     .optional()
@@ -176,107 +203,11 @@ export const genomeSchema = z.strictObject({
 export type GenomeConfig = z.infer<typeof genomeSchema>
 export type PiecesConfig = NonNullable<GenomeConfig['pieces']>
 
-export function methodNames(config: GenomeConfig): readonly string[] {
-  return typeof config.merge_method === 'string' ? [config.merge_method] : config.merge_method
+export function methodNames({ merge_method: method }: GenomeConfig): readonly string[] {
+  return typeof method === 'string' ? [method] : 'choices' in method ? method.choices : method
 }
 
-/** A problem of the genome section, `path` counted from `genome`. */
-export interface GenomeProblem {
-  readonly path: readonly (string | number)[]
-  readonly message: string
-}
-
-/** Problems that are visible without tensor names: how the words of the section fit each other and the models. */
-export function genomeProblems(
-  config: GenomeConfig,
-  sourceIds: readonly string[],
-  baseId: string | undefined,
-): GenomeProblem[] {
-  const problems: GenomeProblem[] = []
-  const methods = methodNames(config).flatMap(name => searchableMethod(name) ?? [])
-  const report = (path: readonly (string | number)[], message: string) => problems.push({ path, message })
-
-  repeated(methodNames(config)).forEach(i => {
-    report(['merge_method', i], `${show(methodNames(config)[i])} is listed twice`)
-  })
-  repeated(config.filters).forEach(i => {
-    report(['filters', i], `${show(config.filters[i])} is listed twice`)
-  })
-  const needy = methods.find(method => method.needsBase)
-  if (needy && baseId === undefined) report(['merge_method'], `${needy.name} needs "base_model", the common ancestor`)
-  if (sourceIds.length === 0) report(['models'], 'there is no model to merge besides the base')
-  const averaging = methods.find(method => !method.needsBase)
-  if (averaging && sourceIds.length === 1) {
-    report(['models'], `${averaging.name} needs at least two models to merge, got ${show(sourceIds[0])} only`)
-  }
-  if (config.gradient && config.smooth) {
-    report(['gradient'], 'say either "smooth: true" or "gradient", not both')
-  }
-  if (config.lambda !== undefined && !methods.some(method => method.hasLambda)) {
-    report(['lambda'], `${methodNames(config).join(' and ')} has no lambda; task_arithmetic has`)
-  }
-  if (config.pieces !== undefined) problems.push(...pieceProblems(config))
-  config.groups.forEach((rule, i) => {
-    const { source, filter, layers } = rule.match
-    if (source !== undefined && !sourceIds.includes(source)) {
-      report(['groups', i, 'match', 'source'], `${unknownName('model', source, sourceIds)}`)
-    }
-    if (filter !== undefined && filter !== '*' && !config.filters.includes(filter)) {
-      report(['groups', i, 'match', 'filter'], unknownName('filter', filter, [...config.filters, '*']))
-    }
-    if (
-      (config.gradient || config.smooth) &&
-      rule.frozen === undefined &&
-      layers !== undefined &&
-      typeof layers !== 'string'
-    ) {
-      report(
-        ['groups', i, 'match', 'layers'],
-        'with "gradient" or "smooth" a gene spreads over all layers, so only "frozen" can be limited to some of them',
-      )
-    }
-  })
-  return problems
-}
-
-/** With pieces, nothing else may say which weights there are. */
-function pieceProblems(config: GenomeConfig): GenomeProblem[] {
-  const problems: GenomeProblem[] = []
-  if (config.merge_method !== 'linear') {
-    problems.push({ path: ['merge_method'], message: '"pieces" are combined by linear, and by nothing else' })
-  }
-  const other = {
-    layer_granularity: config.layer_granularity !== undefined,
-    filters: config.filters.length > 0,
-    normalize: config.normalize === true,
-    smooth: config.smooth,
-    gradient: config.gradient !== undefined,
-    embeddings: config.embeddings !== 'first',
-    groups: config.groups.length > 0,
-  }
-  for (const [key, given] of Object.entries(other)) {
-    if (given) problems.push({ path: [key], message: '"pieces" have weights of their own: leave this out' })
-  }
-  if (config.weight?.scale === 'log') {
-    problems.push({ path: ['weight', 'scale'], message: 'the weights of "pieces" are searched on a linear axis' })
-  }
-  return problems
-}
-
-function repeated(words: readonly string[]): number[] {
-  return words.flatMap((word, i) => (words.indexOf(word) < i ? [i] : []))
-}
-
-/** `unknown model "lwo"; did you mean "low"?`, or with the list of what there is. */
-export function unknownName(what: string, name: string, known: readonly string[]): string {
-  const guess = nearest(name, known)
-  if (guess !== undefined) return `unknown ${what} ${show(name)}; did you mean ${show(guess)}?`
-  const list =
-    known.length === 0
-      ? 'there is none'
-      : `there are ${known
-          .slice(0, 30)
-          .map(k => show(k))
-          .join(', ')}${known.length > 30 ? ', ...' : ''}`
-  return `unknown ${what} ${show(name)}; ${list}`
+/** Whether every layer group has a method of its own. */
+export function hasMethodPerGroup({ merge_method: method }: GenomeConfig): boolean {
+  return typeof method === 'object' && 'per' in method && method.per === 'group'
 }

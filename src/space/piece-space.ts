@@ -7,6 +7,7 @@ import { indexLayers, selectGroup } from './layer-groups.ts'
 import { cellEnds, createPieceLine, type PieceLine, placeAt, positionOf } from './piece-line.ts'
 import { canonical, fuse, type Piecewise, readPieces, writePieces } from './piecewise.ts'
 import { canonicalJson, type ParameterMerge, type Recipe } from './recipe.ts'
+import type { RangeConfig } from './search-range.ts'
 import type { SearchSpace } from './search-space.ts'
 
 /** What a space of pieces has to know of the models besides their tensors' names. Recorded with a run, so that it needs no models. */
@@ -39,7 +40,8 @@ export function createPieceSpace(
   const line = createPieceLine(tensorNames.map((name, t) => ({ name, elements: facts.elements[t]! })))
   const ends = cellEnds(line, inside)
   const geometry: PieceGeometry = { sources: S, max: N, cells: ends.length, gram: prefixSums(facts.products, S) }
-  const range = config.weight ?? { min: config.allow_negative_weights ? -WEIGHT_MAX : 0, max: WEIGHT_MAX }
+  const usual: RangeConfig = { min: config.allow_negative_weights ? -WEIGHT_MAX : 0, max: WEIGHT_MAX }
+  const range = typeof config.weight === 'object' ? config.weight : usual
   const average = Math.min(range.max, Math.max(range.min, range.initial ?? 1 / S))
   const genes: Gene[] = []
   const real = (name: string, low: number, high: number, initial: number): void => {

@@ -11,7 +11,7 @@ export interface ParameterMerge {
   readonly kind: 'parameter-merge'
   /** Name in the registry `merge/operators/registry.ts`, mergekit's spelling: `linear`, `task_arithmetic`, ... */
   readonly method: string
-  /** Source id of the common ancestor; required by methods that work on task vectors. */
+  /** Source id of the common ancestor; required if any method works on task vectors. Groups whose method has none ignore it. */
   readonly base: string | undefined
   /** Ids of the merged models, in order; never contains `base`. */
   readonly sources: readonly string[]
@@ -26,9 +26,11 @@ export interface RecipeGroup {
   readonly layers: readonly [first: number, end: number] | 'pre' | 'post' | 'all'
   /** Only tensors whose name contains this substring (case-sensitive, as in mergekit). Absent: no restriction. */
   readonly filter?: string
+  /** Instead of the recipe's method. Its parameters are then those of the group alone; only the seed is the recipe's. */
+  readonly method?: string
   /** Parameters of the method for this group, instead of the recipe's. */
   readonly parameters?: Readonly<Record<string, number | boolean | string>>
-  /** Source id → parameter (`weight`, `density`, ...) → value. Every source has an entry. */
+  /** Source id → coefficient (`weight`, `density`, ...) → value; without one, the method's default. Every source has an entry. */
   readonly coefficients: Readonly<Record<string, Readonly<Record<string, number>>>>
 }
 
@@ -72,6 +74,7 @@ const parameterMerge = z.strictObject({
       z.strictObject({
         layers: z.union([z.tuple([z.int().min(0), z.int().min(1)]), z.enum(['pre', 'post', 'all'])]),
         filter: z.string().min(1).optional(),
+        method: z.string().optional(),
         parameters: parameters.optional(),
         coefficients: z.record(sourceId, z.record(z.string(), coefficient)),
       }),

@@ -66,6 +66,8 @@ describe('loadSearchConfig', () => {
         smooth: false,
         embeddings: 'first',
         groups: [],
+        parameters: {},
+        subset: false,
       },
       sources: [
         { id: 'low', path: fixture('models/low.safetensors') },

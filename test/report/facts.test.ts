@@ -279,10 +279,40 @@ describe('coefficientTable', () => {
         { source: 'low', parameter: 'density' },
         { source: 'high', parameter: 'weight' },
       ],
+      settings: [],
       rows: [
-        { label: 'layer 0', values: [0.25, undefined, 0.75] },
-        { label: 'layers 1–3, mlp', values: [0.5, 0.9, 0.5] },
-        { label: 'all tensors', values: [1, undefined, 0] },
+        { label: 'layer 0', settings: [], values: [0.25, undefined, 0.75] },
+        { label: 'layers 1–3, mlp', settings: [], values: [0.5, 0.9, 0.5] },
+        { label: 'all tensors', settings: [], values: [1, undefined, 0] },
+      ],
+    })
+  })
+
+  it('says once what is the same everywhere, and in the row what a group has of its own', () => {
+    const weights = { low: { weight: 0.5, density: 0.8 }, high: { weight: 1, density: 0.8 } }
+    const mixed: Recipe = {
+      kind: 'parameter-merge',
+      method: 'ties',
+      base: 'base',
+      sources: ['low', 'high'],
+      parameters: { lambda: 0.7, normalize: true, seed: 3 },
+      groups: [
+        { layers: [0, 1], coefficients: weights },
+        { layers: 'all', method: 'dare_ties', parameters: { lambda: 0.9 }, coefficients: weights },
+      ],
+    }
+    expect(coefficientTable(mixed)).toEqual({
+      method: 'ties, dare_ties',
+      base: 'base',
+      parameters: { seed: 3, density: 0.8 },
+      settings: ['method', 'lambda', 'normalize'],
+      columns: [
+        { source: 'low', parameter: 'weight' },
+        { source: 'high', parameter: 'weight' },
+      ],
+      rows: [
+        { label: 'layer 0', settings: ['ties', 0.7, true], values: [0.5, 1] },
+        { label: 'all tensors', settings: ['dare_ties', 0.9, undefined], values: [0.5, 1] },
       ],
     })
   })

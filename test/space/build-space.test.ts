@@ -278,7 +278,7 @@ describe('groups', () => {
     ],
     [
       { layer_granularity: 1, groups: [{ match: { layers: 9 }, frozen: 0 }] },
-      'genome.groups[0]: this entry decides no weight: nothing matches it, or earlier entries match first',
+      'genome.groups[0]: this entry decides nothing: nothing matches it, or earlier entries match first',
     ],
     [
       {
@@ -287,7 +287,7 @@ describe('groups', () => {
           { match: { source: 'low' }, frozen: 1 },
         ],
       },
-      'genome.groups[1]: this entry decides no weight: nothing matches it, or earlier entries match first',
+      'genome.groups[1]: this entry decides nothing: nothing matches it, or earlier entries match first',
     ],
     [
       {
@@ -321,7 +321,7 @@ describe('groups', () => {
     ],
     [{ gradient: { points: 2 }, smooth: true }, 'genome.gradient: say either "smooth: true" or "gradient", not both'],
     [{ filters: ['bias', 'bias'] }, 'genome.filters[1]: "bias" is listed twice'],
-    [{ merge_method: 'linear', lambda: 1 }, 'genome.lambda: linear has no lambda; task_arithmetic has'],
+    [{ merge_method: 'linear', lambda: 1 }, 'genome.lambda: linear has no lambda; it has normalize'],
   ])('%j', (config, message) => {
     expect(errorOf(() => space(config))).toBe(message)
   })

@@ -28,6 +28,8 @@ export interface MergeOperator {
   readonly parameters: readonly OperatorParameter[]
   /** Per model. */
   readonly coefficients: readonly NumberParameter[]
+  /** Draws random masks: `seed` decides which. */
+  readonly random?: true
   /** Statistics of activations or gradients that must be given, per model and tensor. See `TensorInput.statistics`. */
   readonly needs?: 'input-gram' | 'fisher'
   /** Numbers over all tensors of the models, for operators whose definition spans the whole model. Computed once per recipe. */

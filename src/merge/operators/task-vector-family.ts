@@ -31,6 +31,7 @@ export function taskVectorOperator(member: FamilyMember): MergeOperator {
     models: [1, Number.POSITIVE_INFINITY],
     cost: sparsifier === 'none' && !member.elect ? 'linear' : 'pass',
     span: sparsifier === 'none' ? 'element' : 'tensor',
+    ...((sparsifier === 'random' || sparsifier === 'rank') && { random: true }),
     parameters: familyParameters(member),
     coefficients: familyCoefficients(sparsifier),
     merge: input => mergeFamily(member, input),

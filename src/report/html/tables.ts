@@ -3,12 +3,14 @@ import type { RunFacts } from '../facts.ts'
 import {
   arrow,
   formatInterval,
+  formatNumber,
   formatP,
   formatSigned,
   type NumberFormat,
   numberFormat,
   verdictMark,
 } from '../format.ts'
+import { printable } from '../plain-text.ts'
 import { linearScale } from '../scale.ts'
 import type { ScoresBySplit, SplitScores } from '../split-scores.ts'
 import { gainCell } from './forest.ts'
@@ -128,16 +130,21 @@ export function heatmap(table: CoefficientTable): Markup {
     ({ source, parameter }) =>
       markup`<th scope="col">${name(source)}${parameters.size > 1 && markup`<br><span class="range">${name(parameter)}</span>`}</th>`,
   )
+  const settings = table.settings.map(setting => markup`<th scope="col">${name(setting)}</th>`)
   const rows = table.rows.map(row => {
+    const own = row.settings.map(
+      value =>
+        markup`<td>${typeof value === 'number' ? minus(formatNumber(value)) : printable(`${value ?? ''}`, 40)}</td>`,
+    )
     const cells = row.values.map(value => {
       if (value === undefined) return markup`<td></td>`
       const strength = largest === 0 ? 0 : Math.round((10 * Math.abs(value)) / largest)
       return markup`<td class="k${strength}${value < 0 ? ' minus' : ''}">${minus(format(value))}</td>`
     })
-    return markup`<tr><th scope="row">${name(row.label)}</th>${cells}</tr>`
+    return markup`<tr><th scope="row">${name(row.label)}</th>${own}${cells}</tr>`
   })
   return scrolling(
     'Coefficients',
-    markup`<table class="heat"><thead><tr><th></th>${head}</tr></thead><tbody>${rows}</tbody></table>`,
+    markup`<table class="heat"><thead><tr><th></th>${settings}${head}</tr></thead><tbody>${rows}</tbody></table>`,
   )
 }

@@ -1,0 +1,57 @@
+import type { MergeOperator, NumberParameter, OperatorParameter } from '../merge/operators/operator.ts'
+import { OPERATORS } from '../merge/operators/registry.ts'
+
+/** What a search knows of merge methods is what the operators say of themselves. */
+
+/** Every coefficient that some method has: a key of the `genome:` section each. */
+export const COEFFICIENTS = ['weight', 'density', 'gamma', 'epsilon', 'mask_lambda', 'order', 'scale'] as const
+export type CoefficientName = (typeof COEFFICIENTS)[number]
+
+/** Searched where nothing is said: what every method has that has any, and what mergekit-evolve searches besides. Others keep the method's default. */
+export const SEARCHED_BY_DEFAULT: readonly string[] = ['weight', 'density']
+
+/** Decides the random masks of methods that have them; the same for the whole model. */
+const SEED: NumberParameter = {
+  kind: 'number',
+  name: 'seed',
+  description: 'Which random masks are drawn.',
+  default: 0,
+  bounds: [0, 2 ** 31 - 1],
+  searchRange: [0, 15],
+  integer: true,
+}
+
+/** Methods that need nothing but the models' weights. */
+export const SEARCHABLE_METHODS: readonly MergeOperator[] = [...OPERATORS.values()].filter(
+  ({ needs }) => needs === undefined,
+)
+
+/** `undefined` for methods that do not exist, and for those that need statistics, which a search does not collect. */
+export function searchableMethod(name: string): MergeOperator | undefined {
+  return SEARCHABLE_METHODS.find(method => method.name === name)
+}
+
+/** What a method needs besides weights, in words; `undefined`: nothing, or there is no such method. */
+export function neededBy(name: string): string | undefined {
+  const needs = OPERATORS.get(name)?.needs
+  if (needs === undefined) return undefined
+  return needs === 'fisher' ? "the Fisher information of every model's weights" : 'inner products of activations'
+}
+
+export function coefficientOf(method: MergeOperator, name: string): NumberParameter | undefined {
+  return method.coefficients.find(coefficient => coefficient.name === name)
+}
+
+/** With `seed` where the method draws random masks. */
+export function parametersOf(method: MergeOperator): readonly OperatorParameter[] {
+  return method.random ? [...method.parameters, SEED] : method.parameters
+}
+
+export function parameterOf(method: MergeOperator, name: string): OperatorParameter | undefined {
+  return parametersOf(method).find(parameter => parameter.name === name)
+}
+
+/** Whether a parameter has one value for the whole model: the definition of the method spans it, or no group can have its own. */
+export function isModelWide(method: MergeOperator, name: string): boolean {
+  return method.span === 'model' || name === SEED.name
+}
