@@ -38,7 +38,7 @@ function count([least, most]: MergeOperator['models']): string {
 function section(operator: MergeOperator): string {
   const { name, title, parameters, coefficients, cost, span, random, needs } = operator
   const facts = [
-    `Per candidate: ${COSTS[cost]}.`,
+    `At best, a candidate is ${COSTS[cost]}.`,
     ...(span === 'model' ? ['Its definition spans the whole model: parameters are model-wide.'] : []),
     ...(random ? ['Draws random masks.'] : []),
     ...(needs === undefined ? [] : ['Needs statistics that a search does not collect.']),
