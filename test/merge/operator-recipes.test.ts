@@ -106,3 +106,45 @@ describe('a recipe of any operator', () => {
     expect(failure(() => merger.merge(recipe)).message).toContain(message)
   })
 })
+
+describe('a recipe whose groups have methods of their own', () => {
+  const groupsOf = (own: Partial<ParameterMerge['groups'][number]>): ParameterMerge => {
+    const ties = recipeOf('ties')
+    return {
+      ...ties,
+      parameters: { lambda: 0.7, normalize: true, seed: 3 },
+      groups: [ties.groups[0]!, { ...ties.groups[1]!, ...own }],
+    }
+  }
+  const plain = { a: { weight: 1 }, b: { weight: 2 }, c: { weight: 3 } }
+  const mergedBy = (recipe: ParameterMerge) => {
+    const { tensors } = createMerger(loadSharedSources(models().sources, { threads: 1 }), 0).merge(recipe)
+    return new Map([...tensors].map(([name, { data }]) => [name, [...data]]))
+  }
+
+  it('merges each group as a recipe of its method would, without the parameters of the other', () => {
+    const linear = { ...recipeOf('linear'), groups: [{ layers: 'all' as const, coefficients: plain }] }
+    const mixed = mergedBy(groupsOf({ method: 'linear', coefficients: plain }))
+    const average = mergedBy(linear)
+    const trimmed = mergedBy({ ...groupsOf({}), parameters: { lambda: 0.7 } })
+    expect(mixed.get('layers.2.w')).toEqual(average.get('layers.2.w'))
+    expect(mixed.get('layers.0.w')).toEqual(trimmed.get('layers.0.w'))
+    expect(mixed.get('layers.0.w')).not.toEqual(average.get('layers.0.w'))
+  })
+
+  it('gives random masks the seed of the recipe', () => {
+    const dare = { method: 'dare_linear', parameters: { lambda: 0.5 } }
+    const recipe = groupsOf(dare)
+    const alone = { ...recipeOf('dare_linear'), parameters: { lambda: 0.5, seed: 3 } }
+    expect(mergedBy(recipe).get('layers.2.w')).toEqual(mergedBy(alone).get('layers.2.w'))
+    const other = { ...recipe, parameters: { ...recipe.parameters, seed: 4 } }
+    expect(mergedBy(other).get('layers.2.w')).not.toEqual(mergedBy(alone).get('layers.2.w'))
+  })
+
+  it('lets methods without a base ignore the one that others need', () => {
+    const none = { a: {}, b: {}, c: {} }
+    const karcher = { ...recipeOf('karcher'), groups: [{ layers: 'all' as const, coefficients: none }] }
+    const mixed = mergedBy(groupsOf({ method: 'karcher', coefficients: none }))
+    expect(mixed.get('layers.2.w')).toEqual(mergedBy(karcher).get('layers.2.w'))
+  })
+})
