@@ -1,6 +1,7 @@
 // Archive and hypervolume: node bench/archive.mjs. Median of the repeats, one process, after a warm-up.
-import { hypervolumeContributions } from '../dist/archive/hypervolume-contributions.js'
+
 import { hypervolume } from '../dist/archive/hypervolume.js'
+import { hypervolumeContributions } from '../dist/archive/hypervolume-contributions.js'
 import { createParetoArchive } from '../dist/archive/pareto-archive.js'
 import { createRng } from '../dist/rng.js'
 
