@@ -17,6 +17,7 @@ import { dtypeBytes, isWeightDtype, type WeightDtype } from '../formats/dtype.ts
 import type { TensorSpec } from '../formats/safetensors.ts'
 import { SafetensorsWriter, syncFolder, temporaryName } from '../formats/write-file.ts'
 import type { Recipe } from '../space/recipe.ts'
+import { COMPANIONS } from './companions.ts'
 import { narrow, widen } from './convert.ts'
 import type { NamedCheckpoint } from './inspect.ts'
 import { allocateSharedMemory, instantiateKernel, isFiniteResult } from './kernel/load.ts'
@@ -26,7 +27,7 @@ import type { KernelPlan, OperatorPlan } from './method.ts'
 import type { SourceReference } from './model.ts'
 import { OperatorTensors } from './operator-tensors.ts'
 import { planTensors, type Section } from './plan.ts'
-import { encodeStretch, readStretch } from './program/read-tensor.ts'
+import { encodeStretch, INFINITE_FROM, readStretch } from './program/read-tensor.ts'
 import { differentOther, type OpenSources, openSources } from './sources.ts'
 
 /** Merged models as files, in memory that does not grow with the model. */
@@ -45,27 +46,6 @@ export interface WrittenModel {
 
 /** Elements of one source in memory at a time: 1 MiB as float32. Long enough for the disk, short enough for the cache. */
 const CHUNK = 1 << 18
-
-/** What makes a folder with weights a model, besides the weights. Files that are not there are left out. */
-const COMPANIONS = [
-  'config.json',
-  'generation_config.json',
-  'preprocessor_config.json',
-  'processor_config.json',
-  'tokenizer.json',
-  'tokenizer.model',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'vocab.json',
-  'vocab.txt',
-  'merges.txt',
-  'chat_template.jinja',
-  'chat_template.json',
-]
-
-/** float32 magnitudes that a narrower type rounds to infinity, from the half way point past its largest finite number on. */
-const TOO_LARGE: Readonly<Partial<Record<WeightDtype, number>>> = { F16: 65_520, BF16: 2 ** 128 * (1 - 2 ** -9) }
 
 /**
  * Merges file to file, with the kernels and the order of operations of the candidates in memory: written as float32, the weights
@@ -249,7 +229,7 @@ function createChunkMerge(sources: readonly NamedCheckpoint[]): ChunkMerge {
 }
 
 function requireFits(name: string, largestBits: number, dtype: WeightDtype): void {
-  const limit = TOO_LARGE[dtype]
+  const limit = INFINITE_FROM[dtype]
   const largest = new Float32Array(Uint32Array.of(largestBits).buffer)[0]!
   if (limit !== undefined && largest >= limit) {
     throw new MergeError(
@@ -295,7 +275,9 @@ function requireNoSource(target: string, sources: readonly NamedCheckpoint[]): v
 }
 
 function copyCompanions(from: string, to: string, dtype: WeightDtype | undefined): string[] {
-  const copied = COMPANIONS.filter(name => statSync(join(from, name), { throwIfNoEntry: false })?.isFile())
+  const copied = ['config.json', ...COMPANIONS].filter(name =>
+    statSync(join(from, name), { throwIfNoEntry: false })?.isFile(),
+  )
   for (const name of copied) {
     if (name === 'config.json' && dtype !== undefined) writeConfig(join(from, name), join(to, name), dtype)
     else copyFileSync(join(from, name), join(to, name))

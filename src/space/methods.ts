@@ -7,7 +7,7 @@ import { OPERATORS } from '../merge/operators/registry.ts'
 export const COEFFICIENTS = ['weight', 'density', 'gamma', 'epsilon', 'mask_lambda', 'order', 'scale'] as const
 export type CoefficientName = (typeof COEFFICIENTS)[number]
 
-/** Searched where nothing is said: what every method has that has any, and what mergekit-evolve searches besides. Others keep the method's default. */
+/** Coefficients that are searched unless the section says otherwise: those that mergekit-evolve searches. The others keep the method's default. */
 export const SEARCHED_BY_DEFAULT: readonly string[] = ['weight', 'density']
 
 /** Decides the random masks of methods that have them; the same for the whole model. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ConfigError, MergeError } from '../../src/errors.ts'
 import type { KernelPlan, TensorPlan } from '../../src/merge/method.ts'
-import { findMethod, METHODS } from '../../src/merge/methods.ts'
+import { METHODS } from '../../src/merge/methods.ts'
 import { OPERATORS } from '../../src/merge/operators/registry.ts'
 import { planRecipe } from '../../src/merge/plan.ts'
 import type { ParameterMerge } from '../../src/space/recipe.ts'
@@ -209,7 +209,7 @@ describe('the registry', () => {
   it('knows each method by its own name, with a reference and defaults of the right kind', () => {
     expect([...METHODS.keys()]).toEqual(['linear', 'task_arithmetic'])
     for (const [name, method] of METHODS) {
-      expect(findMethod(name)).toBe(method)
+      expect(OPERATORS.get(name)?.title).toBe(method.title)
       expect(method.name).toBe(name)
       expect(method.reference.url).toMatch(/^https:\/\/arxiv\.org\/abs\/\d{4}\.\d{5}$/)
       for (const parameter of method.parameters) expect(typeof parameter.default).toBe(parameter.kind)

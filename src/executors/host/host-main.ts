@@ -12,6 +12,8 @@ import type { HostCommand, HostReport, ThreadData, ThreadDeath, ThreadReport, Th
 
 /** Often enough to catch a candidate that grows, rare enough to cost nothing. */
 const MEMORY_SAMPLE_MS = 200
+/** Enough for a thread to load its code and say what is wrong; a smaller limit is for the watch on the process to enforce. */
+const LEAST_THREAD_HEAP_MIB = 128
 
 let pool: Piscina<ThreadTask, void> | undefined
 let workers = 0
@@ -58,7 +60,9 @@ function setUp(command: Extract<HostCommand, { type: 'setup' }>): void {
     atomics: 'disabled',
     recordTiming: false,
     ...(command.memoryLimitBytes !== undefined && {
-      resourceLimits: { maxOldGenerationSizeMb: Math.ceil(command.memoryLimitBytes / 2 ** 20) },
+      resourceLimits: {
+        maxOldGenerationSizeMb: Math.max(LEAST_THREAD_HEAP_MIB, Math.ceil(command.memoryLimitBytes / 2 ** 20)),
+      },
     }),
   })
   pool = threads

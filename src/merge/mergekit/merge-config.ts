@@ -16,6 +16,7 @@ import { openCheckpoint } from '../../formats/open-file.ts'
 import { SHARD_BYTES, ShardedWriter } from '../../formats/shards.ts'
 import { syncFolder, temporaryName } from '../../formats/write-file.ts'
 import { indexLayers } from '../../space/layer-groups.ts'
+import { COMPANIONS } from '../companions.ts'
 import { programSpecs, writeProgram } from '../program/write-program.ts'
 import { compileMergekit, type KnownModel } from './compile.ts'
 import { modelCard } from './model-card.ts'
@@ -40,24 +41,6 @@ export interface MergedFolder {
   readonly bytes: number
   readonly remarks: readonly string[]
 }
-
-/** Files that go with the weights; those that the donor lacks are left out. */
-const COMPANIONS = [
-  'generation_config.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'tokenizer.json',
-  'tokenizer.model',
-  'added_tokens.json',
-  'merges.txt',
-  'vocab.json',
-  'vocab.txt',
-  'chat_template.jinja',
-  'chat_template.json',
-  'preprocessor_config.json',
-  'processor_config.json',
-  'video_preprocessor_config.json',
-]
 
 /** Where a config says how many layers there are. */
 const LAYER_KEYS = ['num_hidden_layers', 'n_layer', 'num_layers', 'n_layers'] as const

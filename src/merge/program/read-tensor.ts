@@ -80,7 +80,7 @@ export function encodeStretch(values: Float64Array, dtype: WeightDtype, name: st
   }
   const floats = Float32Array.from(values)
   encodeFloat32(floats, dtype, bytes)
-  const limit = LARGEST[dtype]
+  const limit = INFINITE_FROM[dtype]
   const largest = floats.reduce((max, value) => Math.max(max, Math.abs(value)), 0)
   if (!(largest < limit)) {
     throw new MergeError(
@@ -93,8 +93,9 @@ export function encodeStretch(values: Float64Array, dtype: WeightDtype, name: st
   return bytes
 }
 
-/** Magnitudes that round to infinity, from the half way point past the largest finite number on. */
-const LARGEST: Readonly<Record<'F32' | 'F16' | 'BF16', number>> = {
+/** float32 magnitudes that a type rounds to infinity, from the half way point past its largest finite number on. */
+export const INFINITE_FROM: Readonly<Record<WeightDtype, number>> = {
+  F64: Number.POSITIVE_INFINITY,
   F32: Number.POSITIVE_INFINITY,
   F16: 65_520,
   BF16: 2 ** 128 * (1 - 2 ** -9),

@@ -1,7 +1,6 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { MergeError, show } from '../../errors.ts'
 import type { Checkpoint } from '../../formats/checkpoint.ts'
-import { dtypeBytes } from '../../formats/dtype.ts'
 import type { TensorSpec } from '../../formats/safetensors.ts'
 import { applyOperator } from '../operators/apply.ts'
 import type { ModelView, Survey } from '../operators/operator.ts'
@@ -127,17 +126,4 @@ function* eachTensor(
     const elements = tensor.shape.reduce((product, size) => product * size, 1)
     yield { name: tensor.name, shape: tensor.shape, ...inputsOf(tensor, checkpoints, 0, elements) }
   }
-}
-
-/** Bytes of memory that carrying out the program takes at once, beyond what the process itself needs: an estimate. */
-export function programMemory(program: MergeProgram): number {
-  return Math.max(
-    0,
-    ...program.tensors.map(tensor => {
-      const elements = tensor.shape.reduce((product, size) => product * size, 1)
-      if (tensor.kind === 'copied') return elements * dtypeBytes(tensor.dtype)
-      const held = tensor.operator.span === 'element' ? Math.min(STRETCH, elements) : elements
-      return held * 8 * (tensor.inputs.length + 3)
-    }),
-  )
 }

@@ -14,8 +14,9 @@ import type { Parent, Population } from './population.ts'
 import { type SteadyParts, SteadyStateSearch, stateSchema } from './steady-state.ts'
 
 /**
- * MAP-Elites over what candidates are good at: the best candidate for each combination of scores on the objectives, 0 being the objective's
- * `reference` and 1 its `ideal`. Parents live in different cells, each as likely as any other, or by how good they are.
+ * MAP-Elites over what candidates are good at. A descriptor is the score on each objective, shape (m,): 0 at the objective's `reference`, 1 at its `ideal`.
+ * Each cell of descriptors keeps its best candidate. The two parents of a child come from different cells, chosen uniformly or in
+ * proportion to their quality.
  *
  * J.-B. Mouret, J. Clune, "Illuminating search spaces by mapping elites", 2015, https://arxiv.org/abs/1504.04909
  */

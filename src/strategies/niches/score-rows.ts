@@ -31,9 +31,9 @@ export interface Contest {
 /**
  * The rows of a population, the objectives' examples one after another. A score below the objective's reference counts as zero.
  *
- * A candidate without example scores among others that have them counts as scoring its value on every example. Where nobody has any, each
- * objective is one example, and scores count from the worst of the population on: a reference that everybody is far from, or that nobody reaches,
- * would leave nothing to choose by.
+ * A candidate without example scores, among others that have them, is taken to score its value on every example. Where no candidate has any,
+ * each objective is one example and scores are measured from the worst of the population: measured from a reference that is far
+ * away, all would be nearly equal, and from one that none reaches, all zero.
  */
 export function contest(rows: readonly ScoreRow[], { alpha, subtractWorst }: Competition): Contest {
   const widths = rows[0]?.map((_, o) => Math.max(...rows.map(row => row[o]!.length))) ?? []
