@@ -5,6 +5,13 @@ export interface TensorInfo extends TensorSpec {
   readonly byteLength: number
 }
 
+/** Where bytes lie in an open file. Descriptors are the process's, so a thread may read and write by one that another has opened. */
+export interface FilePlace {
+  readonly descriptor: number
+  /** Bytes from the start of the file. */
+  readonly begin: number
+}
+
 /** The weights of one model on disk, whatever their format. Reading is synchronous and by open descriptors. */
 export interface Checkpoint {
   /** As given by the caller. */
@@ -22,6 +29,8 @@ export interface Checkpoint {
   read(name: string, target?: Uint8Array): Uint8Array
   /** Fills `target` with the tensor's bytes from `offset` on. */
   readRange(name: string, offset: number, target: Uint8Array): void
+  /** Where the bytes that `readRange` gives lie, valid until `close`; undefined where they are made when they are read. */
+  placeOf(name: string): FilePlace | undefined
   /** @throws {FormatError} when a file was changed or replaced since it was opened. */
   verifyUnchanged(): void
   close(): void

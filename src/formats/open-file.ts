@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { ConfigError, FormatError, nearest, show } from '../errors.ts'
-import type { Checkpoint, TensorInfo } from './checkpoint.ts'
+import type { Checkpoint, FilePlace, TensorInfo } from './checkpoint.ts'
 import { MODEL_BYTES_LIMIT } from './onnx.ts'
 import { readOnnxInitializers } from './onnx-rewrite.ts'
 import { parseSafetensorsHeader, readHeaderLength } from './safetensors.ts'
@@ -52,15 +52,16 @@ export function openCheckpoint(path: string): Checkpoint {
 export class OpenFile {
   readonly path: string
   readonly bytes: number
-  readonly #descriptor: number
+  /** Valid until `close`. */
+  readonly descriptor: number
   readonly #opened: Stats
   #closed = false
 
   constructor(path: string) {
     this.path = path
     // Without O_NONBLOCK, opening a named pipe would wait for a writer, maybe for ever.
-    this.#descriptor = attempt(path, () => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK))
-    this.#opened = fstatSync(this.#descriptor)
+    this.descriptor = attempt(path, () => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK))
+    this.#opened = fstatSync(this.descriptor)
     this.bytes = this.#opened.size
     if (!this.#opened.isFile()) {
       this.close()
@@ -73,7 +74,7 @@ export class OpenFile {
     let done = 0
     while (done < target.byteLength) {
       const length = Math.min(READ_BYTES, target.byteLength - done)
-      const count = readSync(this.#descriptor, target, done, length, begin + done)
+      const count = readSync(this.descriptor, target, done, length, begin + done)
       if (count === 0) {
         throw new FormatError(
           `${this.path} became shorter while it was read: it ends before byte ${begin + target.byteLength}.`,
@@ -84,7 +85,7 @@ export class OpenFile {
   }
 
   verifyUnchanged(): void {
-    const now = fstatSync(this.#descriptor)
+    const now = fstatSync(this.descriptor)
     const path = statOf(this.path)
     const then = this.#opened
     if (now.size !== then.size || now.mtimeMs !== then.mtimeMs || path.ino !== then.ino || path.dev !== then.dev) {
@@ -97,7 +98,7 @@ export class OpenFile {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    closeSync(this.#descriptor)
+    closeSync(this.descriptor)
   }
 }
 
@@ -149,6 +150,12 @@ export class PlacedCheckpoint implements Checkpoint {
     const place = this.#places.get(name)!
     if ('bytes' in place) target.set(place.bytes.subarray(offset, offset + target.byteLength))
     else place.file.read(place.begin + offset, target)
+  }
+
+  placeOf(name: string): FilePlace | undefined {
+    this.#info(name)
+    const place = this.#places.get(name)!
+    return 'bytes' in place ? undefined : { descriptor: place.file.descriptor, begin: place.begin }
   }
 
   verifyUnchanged(): void {

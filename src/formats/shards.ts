@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { ConfigError } from '../errors.ts'
+import type { FilePlace } from './checkpoint.ts'
 import { encodeSafetensorsHeader, type TensorSpec, tensorBytes } from './safetensors.ts'
 import { SafetensorsWriter, writeText } from './write-file.ts'
 
@@ -35,6 +36,9 @@ export class ShardedWriter {
   #position = -1
   #left = 0 // bytes of the open shard still to come
   #writer: SafetensorsWriter | undefined
+  /** Shards with room that may still have to be filled. */
+  #pending: SafetensorsWriter[] = []
+  #reserved = false
 
   constructor(
     folder: string,
@@ -66,9 +70,31 @@ export class ShardedWriter {
     }
   }
 
+  /** Room for a whole tensor, as {@link SafetensorsWriter.reserve}; it must be filled before `settle` or `commit`. */
+  reserve(bytes: number): FilePlace {
+    if (this.#left === 0) this.#next()
+    if (bytes > this.#left) throw new RangeError(`${bytes} bytes do not fit into the ${this.#left} left of a shard.`)
+    this.#left -= bytes
+    this.#reserved = true
+    return this.#writer!.reserve(bytes)
+  }
+
+  /** Files that are open for writing: more after every shard that was passed by `reserve`, until they are settled. */
+  get openFiles(): number {
+    return this.#pending.length + (this.#writer === undefined ? 0 : 1)
+  }
+
+  /** Says that all room is filled: complete shards are forced to disk and closed. */
+  settle(): void {
+    for (const writer of this.#pending) writer.commit()
+    this.#pending = []
+    this.#reserved = false
+  }
+
   /** Closes the last shard and writes the index. @throws {RangeError} when bytes are missing. */
   commit(): void {
     while (this.#position < this.#shards.length - 1 && this.#left === 0) this.#next()
+    this.settle()
     this.#writer?.commit()
     this.#writer = undefined
     if (this.#shards.length < 2) return
@@ -81,11 +107,14 @@ export class ShardedWriter {
   }
 
   abort(): void {
+    for (const writer of this.#pending) writer.abort()
     this.#writer?.abort()
   }
 
   #next(): void {
-    this.#writer?.commit()
+    if (this.#writer !== undefined) this.#pending.push(this.#writer)
+    this.#writer = undefined
+    if (!this.#reserved) this.settle()
     this.#position++
     const shard = this.#shards[this.#position]
     if (shard === undefined) throw new RangeError('More bytes were appended than the tensors have.')

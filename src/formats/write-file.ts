@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { ConfigError, show } from '../errors.ts'
+import type { FilePlace } from './checkpoint.ts'
 import type { Dtype } from './dtype.ts'
 import { encodeSafetensorsHeader, type SafetensorsLayout, type TensorSpec } from './safetensors.ts'
 
@@ -71,12 +72,23 @@ export class SafetensorsWriter {
   append(bytes: Uint8Array): void {
     let done = 0
     while (done < bytes.byteLength) {
-      done += writeSync(this.#descriptor, bytes, done, Math.min(WRITE_BYTES, bytes.byteLength - done))
+      const length = Math.min(WRITE_BYTES, bytes.byteLength - done)
+      done += writeSync(this.#descriptor, bytes, done, length, this.#written + done)
     }
     this.#written += bytes.byteLength
   }
 
-  /** @throws {RangeError} when more or fewer bytes were appended than the header promises. */
+  /**
+   * Room for the next bytes in the order of `layout.entries`, instead of appending them: the caller fills it by positioned writes, in any
+   * order and from any thread, all of them before `commit`.
+   */
+  reserve(bytes: number): FilePlace {
+    const place = { descriptor: this.#descriptor, begin: this.#written }
+    this.#written += bytes
+    return place
+  }
+
+  /** @throws {RangeError} when more or fewer bytes were appended or reserved than the header promises. */
   commit(): void {
     if (this.#written !== this.layout.fileBytes) {
       throw new RangeError(`${this.#path} needs ${this.layout.fileBytes} bytes, and ${this.#written} were appended.`)

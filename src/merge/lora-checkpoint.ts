@@ -1,5 +1,5 @@
 import { MergeError, show } from '../errors.ts'
-import type { Checkpoint, TensorInfo } from '../formats/checkpoint.ts'
+import type { Checkpoint, FilePlace, TensorInfo } from '../formats/checkpoint.ts'
 import { decodeToFloat32, dtypeBytes, isWeightDtype } from '../formats/dtype.ts'
 import type { Adaptation } from '../formats/lora.ts'
 
@@ -57,6 +57,12 @@ export class LoraCheckpoint implements Checkpoint {
     if (adaptation === undefined) this.#model.readRange(name, offset, target)
     else if (adaptation.kind === 'whole') this.#adapter.readRange(adaptation.tensor, offset, target)
     else this.#readAdapted(name, adaptation, offset, target)
+  }
+
+  placeOf(name: string): FilePlace | undefined {
+    const adaptation = this.#adaptations.get(name)
+    if (adaptation === undefined) return this.#model.placeOf(name)
+    return adaptation.kind === 'whole' ? this.#adapter.placeOf(adaptation.tensor) : undefined
   }
 
   verifyUnchanged(): void {
