@@ -274,7 +274,16 @@ async function openExecutor(
     },
   )
   return {
-    submit: async (job, signal) => pick(await executor.submit(job, signal), positions),
+    submit: async (job, signal) => {
+      const { ranges, ...rest } = job
+      if (ranges === undefined) return pick(await executor.submit(job, signal), positions)
+      const all = executor.exampleCount(job.split).map(() => ({ begin: 0, end: 0 }))
+      positions.forEach((position, i) => {
+        all[position] = ranges[i]!
+      })
+      return pick(await executor.submit({ ...rest, ranges: all }, signal), positions)
+    },
+    exampleCount: split => pickEach(executor.exampleCount(split), positions),
     diagnostics: () => executor.diagnostics(),
     close: () => {
       closing = true
@@ -288,9 +297,13 @@ function pick(evaluation: Evaluation, positions: readonly number[]): Evaluation 
   const { values, exampleScores, ...rest } = evaluation
   return {
     ...rest,
-    values: positions.map(position => values[position]!),
-    ...(exampleScores && { exampleScores: positions.map(position => exampleScores[position]!) }),
+    values: pickEach(values, positions),
+    ...(exampleScores && { exampleScores: pickEach(exampleScores, positions) }),
   }
+}
+
+function pickEach<T>(items: readonly T[], positions: readonly number[]): T[] {
+  return positions.map(position => items[position]!)
 }
 
 function requireSameInputs(run: Run, digests: Readonly<Record<string, string>>): void {

@@ -9,6 +9,11 @@ export interface Objective {
   readonly reference: number
   /** Best possible value, raw direction, where there is one. Normalises scalarisations: 0 at `ideal`, 1 at `reference`. */
   readonly ideal?: number
+  /**
+   * There where the value is the mean of the examples' scores, so that some of them estimate it: the range that each score lies in,
+   * as far as there is one. Absent: the value is something else (a perplexity, a size), or has no examples.
+   */
+  readonly perExample?: { readonly low?: number; readonly high?: number }
 }
 
 /** Raw value → loss (minimised). The only sign flip of the project. Its own inverse. */

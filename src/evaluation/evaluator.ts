@@ -1,17 +1,22 @@
 import type { MergedModel } from '../merge/model.ts'
 import type { Objective } from '../objective.ts'
+import type { ExampleRange } from './example-range.ts'
 
 export type { MergedModel, TensorView } from '../merge/model.ts'
+export type { ExampleRange } from './example-range.ts'
 
 /** `search`: what strategies see; `select`: what the front is re-scored on before a winner is named; `holdout`: what the report quotes. */
 export type Split = 'search' | 'select' | 'holdout'
 export const SPLITS: readonly Split[] = ['search', 'select', 'holdout']
 
-/** Scores of one model on one split. */
+/** Scores of one model on one split, or on some of its examples. */
 export interface Scores {
-  /** Shape (m,), raw direction, in the order of `Evaluator.objectives`. May hold NaN: the caller makes that a failed candidate. */
+  /**
+   * Shape (m,), raw direction, in the order of `Evaluator.objectives`. May hold NaN: the caller makes that a failed candidate, unless
+   * it asked for none of the objective's examples.
+   */
   readonly values: readonly number[]
-  /** Per objective, the score of each example, shape (e,), in the fixed order of the data; an empty array where there is none. */
+  /** Per objective, the score of each example that was asked for, shape (e,), in the split's order; an empty array where there is none. */
   readonly exampleScores: readonly Float32Array[]
   /** Milliseconds spent inside the runtime. */
   readonly inferenceMs: number
@@ -30,9 +35,17 @@ export interface Evaluator {
 }
 
 export interface EvaluatorSession {
-  /** Number of examples per objective in a split. */
+  /**
+   * Number of examples per objective in a split; 0 where it has none. The examples have one order, the same in every worker, in which
+   * every prefix is a small copy of the whole (`exampleOrder` makes one).
+   */
   exampleCount(split: Split): readonly number[]
-  /** Deterministic: equal weights give equal scores, bit by bit, on one machine. */
-  score(model: MergedModel, split: Split): Promise<Scores>
+  /**
+   * Deterministic: equal weights give equal scores, bit by bit, on one machine, and an example's score is the same whichever others
+   * are asked for with it.
+   * @param ranges per objective the examples to score, and to take the value over; absent: all. Objectives without examples are
+   *   computed whatever their range. `rangesToScore` checks them.
+   */
+  score(model: MergedModel, split: Split, ranges?: readonly ExampleRange[]): Promise<Scores>
   close(): Promise<void>
 }

@@ -1,7 +1,7 @@
 import type { Evaluation, FailureKind, Timing } from '../candidate.ts'
 import { AmalgamError, show } from '../errors.ts'
 import type { Objective } from '../objective.ts'
-import type { Scores } from './evaluator.ts'
+import type { EvaluatorSession, Scores } from './evaluator.ts'
 import type { EvaluationJob } from './job.ts'
 import type { WorkerSession } from './worker-session.ts'
 
@@ -17,12 +17,14 @@ export async function scoreJob(worker: WorkerSession, job: EvaluationJob): Promi
   try {
     const model = worker.merger.merge(job.recipe)
     mergeMs = performance.now() - start
-    const scores = await worker.session.score(model, job.split)
+    const scores = await worker.session.score(model, job.split, job.ranges)
     if (Number.isFinite(scores.inferenceMs)) inferenceMs = scores.inferenceMs
     const { objectives } = worker.evaluator
     const values = checkedValues(scores, objectives)
     const exampleScores = checkedExampleScores(scores, objectives)
-    const bad = values.findIndex(value => !Number.isFinite(value))
+    const asked = examplesAsked(job, worker.session)
+    checkCounts(exampleScores, asked, objectives)
+    const bad = values.findIndex((value, i) => !Number.isFinite(value) && asked?.[i] !== 0)
     if (bad !== -1) {
       return failed('non-finite', `Objective ${show(objectives[bad]!.name)} is ${values[bad]}.`, timing())
     }
@@ -66,6 +68,31 @@ function checkedValues(scores: Scores, objectives: readonly Objective[]): number
   return values.map((value, i) => {
     if (typeof value === 'number') return value
     throw new Error(`The evaluator returned ${show(value)} for objective ${show(objectives[i]!.name)}, not a number.`)
+  })
+}
+
+/** Per objective how many examples the job asked for; `undefined` where it has none to ask for, or the job wants all. */
+function examplesAsked(
+  { ranges, split }: EvaluationJob,
+  session: EvaluatorSession,
+): (number | undefined)[] | undefined {
+  if (ranges === undefined) return undefined
+  const counts = session.exampleCount(split)
+  return ranges.map(({ begin, end }, i) => (counts[i] === 0 ? undefined : end - begin))
+}
+
+/** A part of a score is put together with others: a session that does not know ranges, and scores all, must not pass. */
+function checkCounts(
+  exampleScores: readonly Float32Array[],
+  asked: readonly (number | undefined)[] | undefined,
+  objectives: readonly Objective[],
+): void {
+  asked?.forEach((count, i) => {
+    const found = exampleScores[i]!.length
+    if (count !== undefined && found !== count)
+      throw new Error(
+        `The evaluator was asked for ${count} examples of objective ${show(objectives[i]!.name)} and returned ${found} scores.`,
+      )
   })
 }
 

@@ -1,4 +1,5 @@
 import type { Evaluation } from '../candidate.ts'
+import type { Split } from '../evaluation/evaluator.ts'
 import type { EvaluationJob } from '../evaluation/job.ts'
 
 /** Where jobs run. Checked by `test/contracts/executor-contract.ts`. */
@@ -10,6 +11,8 @@ export interface Executor {
    * @throws {DOMException} (rejects) `AbortError` after `close()` or when `signal` fires before the job is done.
    */
   submit(job: EvaluationJob, signal?: AbortSignal): Promise<Evaluation>
+  /** Examples per objective of the evaluator in a split, as its sessions announce them; 0 where an objective has none. */
+  exampleCount(split: Split): readonly number[]
   /** Facts worth showing: restarts of the worker host, and why. */
   diagnostics(): { readonly restarts: number }
   /** Rejects what is in flight, ends workers, releases memory. Idempotent. */

@@ -1,4 +1,5 @@
 import type { Evaluation } from '../candidate.ts'
+import type { Split } from '../evaluation/evaluator.ts'
 import type { EvaluationJob, WorkerSetup } from '../evaluation/job.ts'
 import { scoreJob } from '../evaluation/score-job.ts'
 import { openWorkerSession, type WorkerSession } from '../evaluation/worker-session.ts'
@@ -47,6 +48,10 @@ class InlineExecutor implements Executor {
         resolve(evaluation) // has no effect after a rejection
       })
     })
+  }
+
+  exampleCount(split: Split): readonly number[] {
+    return this.#worker.session.exampleCount(split)
   }
 
   diagnostics(): { readonly restarts: number } {

@@ -111,6 +111,7 @@ const manifestSchema = z.strictObject({
         unit: z.string(),
         reference: z.number(),
         ideal: z.number().optional(),
+        perExample: z.strictObject({ low: z.number().optional(), high: z.number().optional() }).optional(),
       }),
     )
     .min(1),

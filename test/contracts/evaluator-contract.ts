@@ -136,6 +136,80 @@ export function describeEvaluator(name: string, make: () => Promise<EvaluatorSub
       }
     })
 
+    it('says of which objectives a part of the examples tells something, and how far scores reach', async () => {
+      evaluator.objectives.forEach(({ perExample }, objective) => {
+        if (perExample !== undefined) expect(subject.means).toContain(objective)
+      })
+      for (const split of SPLITS) {
+        const { exampleScores } = await session.score(subject.model(5), split)
+        evaluator.objectives.forEach(({ perExample }, objective) => {
+          for (const score of exampleScores[objective]!) {
+            expect(score).toBeGreaterThanOrEqual(perExample?.low ?? Number.NEGATIVE_INFINITY)
+            expect(score).toBeLessThanOrEqual(perExample?.high ?? Number.POSITIVE_INFINITY)
+          }
+        })
+      }
+    })
+
+    it('scores any range of the examples as it scores all of them, bit by bit', async () => {
+      for (const split of SPLITS) {
+        const counts = session.exampleCount(split)
+        const model = subject.model(6)
+        const { exampleScores: all } = await session.score(model, split)
+        for (const [from, to] of [
+          [0, 0.2],
+          [0.2, 0.6],
+          [0.6, 1],
+          [0, 1],
+        ] as const) {
+          const ranges = counts.map(count => ({ begin: Math.floor(from * count), end: Math.floor(to * count) }))
+          const scores = await session.score(model, split, ranges)
+          expect(bits({ ...scores, values: [] })).toEqual(
+            bits({
+              values: [],
+              exampleScores: all.map((list, i) => list.slice(ranges[i]!.begin, ranges[i]!.end)),
+              inferenceMs: 0,
+            }),
+          )
+          for (const objective of subject.means) {
+            const part = scores.exampleScores[objective]!
+            if (part.length > 0)
+              expect(scores.values[objective]).toBe(part.reduce((sum, score) => sum + score, 0) / part.length)
+          }
+        }
+      }
+    })
+
+    it('scores each objective on examples of its own, none included', async () => {
+      const counts = session.exampleCount('search')
+      const model = subject.model(6)
+      const { exampleScores: all } = await session.score(model, 'search')
+      for (let own = 0; own < counts.length; own++) {
+        const ranges = counts.map((count, i) => (i === own ? { begin: 1, end: count } : { begin: 0, end: 0 }))
+        const { exampleScores } = await session.score(model, 'search', ranges)
+        exampleScores.forEach((scores, i) => {
+          expect(scores).toEqual(i === own ? all[i]!.slice(1) : new Float32Array(0))
+        })
+      }
+    })
+
+    it('refuses ranges that it has no examples for', async () => {
+      const counts = session.exampleCount('search')
+      const model = subject.model(6)
+      for (const [begin, end] of [
+        [0, counts[0]! + 1],
+        [-1, 1],
+        [2, 1],
+        [0, 0.5],
+      ] as const) {
+        const ranges = counts.map((_, i) => (i === 0 ? { begin, end } : { begin: 0, end: 0 }))
+        await expect(session.score(model, 'search', ranges)).rejects.toThrow(/range/)
+      }
+      await expect(
+        session.score(model, 'search', [...counts.map(() => ({ begin: 0, end: 0 })), { begin: 0, end: 0 }]),
+      ).rejects.toThrow(/range/)
+    })
+
     it('scores a model that knows nothing at chance', async () => {
       for (const split of SPLITS) {
         const { values } = await session.score(subject.chance.model, split)

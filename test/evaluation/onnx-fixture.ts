@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { exampleOrder } from '../../src/evaluation/example-order.ts'
 import { buildOnnxModel, type OnnxInitializerSpec, type OnnxNodeSpec } from '../../src/formats/onnx-build.ts'
 import type { MergedModel, TensorView } from '../../src/merge/model.ts'
 import { createRng, type Rng } from '../../src/rng.ts'
@@ -152,4 +153,13 @@ export function convolutionGraph(model: MergedModel): Uint8Array {
       { name: 'image', shape: [4], data: BigInt64Array.of(-1n, 1n, 4n, 4n) },
     ],
   })
+}
+
+/** Rows of one split as an evaluator orders them. */
+export function inOrder(examples: readonly Row[], name: string): Row[] {
+  const order = exampleOrder(
+    examples.map(({ label }) => label),
+    name,
+  )
+  return Array.from(order, position => examples[position]!)
 }

@@ -42,7 +42,7 @@ describe('scoreJob', () => {
       return good
     })
     const evaluation = await scoreJob(session, { ...jobWith(1), split: 'holdout' })
-    expect(seen).toEqual([[empty, 'holdout']])
+    expect(seen).toEqual([[empty, 'holdout', undefined]])
     expect(evaluation).toEqual({
       status: 'scored',
       values: good.values,
@@ -90,6 +90,34 @@ describe('scoreJob', () => {
     const evaluation = await scoreJob(returning(scores), jobWith(1))
     const expected = typeof reason === 'string' ? reason : expect.stringMatching(reason)
     expect(evaluation).toMatchObject({ status: 'failed', kind: 'threw', reason: expected })
+  })
+
+  test('hands ranges to the session; an objective of which no example was asked for may have no value', async () => {
+    const seen: unknown[] = []
+    const session = worker(async (...args) => {
+      seen.push(args[2])
+      return { values: [Number.NaN, 8], exampleScores: [new Float32Array(0), new Float32Array(0)], inferenceMs: 1 }
+    })
+    const ranges = [
+      { begin: 1, end: 1 },
+      { begin: 0, end: 0 },
+    ]
+    expect(await scoreJob(session, { ...jobWith(1), ranges })).toMatchObject({
+      status: 'scored',
+      values: [Number.NaN, 8],
+    })
+    expect(seen).toEqual([ranges])
+  })
+
+  test('a session that scores all examples whatever the range is found out', async () => {
+    const ranges = [
+      { begin: 0, end: 1 },
+      { begin: 0, end: 0 },
+    ]
+    expect(await scoreJob(returning(good), { ...jobWith(1), ranges })).toMatchObject({
+      kind: 'threw',
+      reason: 'The evaluator was asked for 1 examples of objective "loss" and returned 2 scores.',
+    })
   })
 
   test('the first value that is not finite is named', async () => {

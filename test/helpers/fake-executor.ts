@@ -15,10 +15,17 @@ export interface FakeExecutorOptions {
   readonly delayMs?: (n: number) => number
   /** Jobs that run at once; the others wait. Default: all. */
   readonly workers?: number
+  /** Examples per objective in every split. Default: none. */
+  readonly exampleCount?: readonly number[]
 }
 
 /** Scores by a function after a while, and keeps an executor's promises about abort. */
-export function fakeExecutor({ score, delayMs = () => 0, workers = Infinity }: FakeExecutorOptions): FakeExecutor {
+export function fakeExecutor({
+  score,
+  delayMs = () => 0,
+  workers = Infinity,
+  exampleCount = [],
+}: FakeExecutorOptions): FakeExecutor {
   const jobs: EvaluationJob[] = []
   const waiting: (() => void)[] = []
   let running = 0
@@ -69,6 +76,7 @@ export function fakeExecutor({ score, delayMs = () => 0, workers = Infinity }: F
         startNext()
       })
     },
+    exampleCount: () => exampleCount,
     diagnostics: () => ({ restarts: 0 }),
     async close() {
       closing.abort()

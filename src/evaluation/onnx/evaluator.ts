@@ -7,7 +7,7 @@ import { type OnnxInput, type OnnxOptions, onnxOptionsSchema } from './options.t
 import { planOnnx } from './plan.ts'
 
 /** Changes whenever the same files and options would give other scores. Part of the digest. */
-const VERSION = 'onnx evaluator 1'
+const VERSION = 'onnx evaluator 2'
 
 export const onnxEvaluator: EvaluatorDefinition<OnnxOptions> = {
   kind: 'onnx',

@@ -1,6 +1,7 @@
 import { ConfigError, FormatError, show } from '../../errors.ts'
 import type { NpyArray } from '../../formats/npy.ts'
 import { SPLITS, type Split } from '../evaluator.ts'
+import { exampleOrder } from '../example-order.ts'
 import type { OnnxInput, OnnxTask } from './options.ts'
 import { splitByRule } from './split.ts'
 import { rowName, type Table } from './table.ts'
@@ -9,7 +10,7 @@ import { rowName, type Table } from './table.ts'
 export type InputDtype = 'float32' | 'int32' | 'int64'
 export type Elements = Float32Array | Int32Array | BigInt64Array
 
-/** The examples of one task in one split, in file order. Labels: shape (e,). */
+/** The examples of one task in one split, in the order of `exampleOrder` by label. Labels: shape (e,). */
 export interface ExampleSet {
   readonly labels: Int32Array
   readonly inputs: ReadonlyMap<string, InputExamples>
@@ -75,11 +76,16 @@ export function assembleTask(
   })
 
   const gather = (split: Split): ExampleSet => {
-    const members = labels.map((_, example) => example).filter(example => splits[example] === split)
-    if (members.length === 0)
+    const inFile = labels.map((_, example) => example).filter(example => splits[example] === split)
+    if (inFile.length === 0)
       throw new ConfigError(`${where} has no example in the split ${show(split)}.`, {
         hint: 'Every task needs examples in search, select and holdout.',
       })
+    const order = exampleOrder(
+      inFile.map(example => labels[example]!),
+      `${task.name}/${split}`,
+    )
+    const members = Array.from(order, position => inFile[position]!)
     return {
       labels: Int32Array.from(members, example => labels[example]!),
       inputs: new Map(

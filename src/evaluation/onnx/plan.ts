@@ -130,8 +130,20 @@ function inputSlot(input: OnnxValue, source: OnnxInput | undefined, where: strin
 }
 
 const METRICS = {
-  accuracy: { metric: accuracy, direction: 'maximize', unit: 'accuracy, 0..1', ideal: 1 },
-  negative_log_likelihood: { metric: negativeLogLikelihood, direction: 'minimize', unit: 'nats/example', ideal: 0 },
+  accuracy: {
+    metric: accuracy,
+    direction: 'maximize',
+    unit: 'accuracy, 0..1',
+    ideal: 1,
+    perExample: { low: 0, high: 1 },
+  },
+  negative_log_likelihood: {
+    metric: negativeLogLikelihood,
+    direction: 'minimize',
+    unit: 'nats/example',
+    ideal: 0,
+    perExample: { low: 0 },
+  },
 } as const
 
 function planObjectives(
@@ -158,13 +170,13 @@ function planObjectives(
         },
       )
     }
-    const { metric, direction, unit, ideal } = METRICS[spec.metric]
+    const { metric, direction, unit, ideal, perExample } = METRICS[spec.metric]
     const name = spec.name ?? (spec.metric === 'accuracy' ? spec.task : `${spec.task}_nll`)
     if (objectives.some(objective => objective.name === name))
       throw new ConfigError(`${where} has two objectives named ${show(name)}.`)
     // The worst that is still worth a place on a front: no hit at all, or what a guess among all classes scores.
     const reference = spec.reference ?? (spec.metric === 'accuracy' ? 0 : Math.log(classes))
-    objectives.push({ name, direction, unit, reference, ideal })
+    objectives.push({ name, direction, unit, reference, ideal, perExample })
     metrics.push({ task, metric })
   }
   return { objectives, metrics }

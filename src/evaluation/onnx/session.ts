@@ -2,7 +2,8 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import { EvaluatorError, show } from '../../errors.ts'
 import { makePatchable, type PatchableModel, promoteInitializers } from '../../formats/onnx-rewrite.ts'
 import type { MergedModel } from '../../merge/model.ts'
-import type { EvaluatorSession, Scores, Split } from '../evaluator.ts'
+import type { EvaluatorSession, ExampleRange, Scores, Split } from '../evaluator.ts'
+import { rangesToScore, unionOfRanges } from '../example-range.ts'
 import type { Elements, ExampleSet } from './examples.ts'
 import { expectedWeights, matchWeights } from './match.ts'
 import { mean } from './metrics.ts'
@@ -71,7 +72,8 @@ export class OnnxSession implements EvaluatorSession {
     return this.#diagnostics
   }
 
-  async score(model: MergedModel, split: Split): Promise<Scores> {
+  async score(model: MergedModel, split: Split, ranges?: readonly ExampleRange[]): Promise<Scores> {
+    const asked = rangesToScore(ranges, this.exampleCount(split))
     await this.#feed(model)
     if (this.#diagnostics.weights === 'undecided') {
       this.#diagnostics = await this.#compare(model, split)
@@ -90,13 +92,16 @@ export class OnnxSession implements EvaluatorSession {
         if (logits[task] !== undefined) continue
         const set = this.#plan.tasks[task]![split]
         const all = new Float32Array(set.labels.length * this.#plan.classes)
-        let row = 0
-        for (const batch of this.#batchesOf(task, split)) {
-          const start = performance.now()
-          const output = await this.#run(session, batch, weights)
-          inferenceMs += performance.now() - start
-          all.set(output, row * this.#plan.classes)
-          row += batch.used
+        const needed = asked.filter((_, i) => this.#plan.metrics[i]!.task === task)
+        for (const range of unionOfRanges(needed)) {
+          let row = range.begin
+          for (const batch of this.#batchesOf(task, split, range)) {
+            const start = performance.now()
+            const output = await this.#run(session, batch, weights)
+            inferenceMs += performance.now() - start
+            all.set(output, row * this.#plan.classes)
+            row += batch.used
+          }
         }
         logits[task] = all
       }
@@ -104,10 +109,12 @@ export class OnnxSession implements EvaluatorSession {
       if (isOwn) await session.release()
     }
 
-    const exampleScores = this.#plan.metrics.map(({ task, metric }) => {
+    const { classes } = this.#plan
+    const exampleScores = this.#plan.metrics.map(({ task, metric }, i) => {
+      const { begin, end } = asked[i]!
+      const scores = new Float32Array(end - begin)
       const { labels } = this.#plan.tasks[task]![split]
-      const scores = new Float32Array(labels.length)
-      metric(logits[task]!, this.#plan.classes, labels, scores)
+      metric(logits[task]!.subarray(begin * classes, end * classes), classes, labels.subarray(begin, end), scores)
       return scores
     })
     return { values: exampleScores.map(mean), exampleScores, inferenceMs }
@@ -187,22 +194,25 @@ export class OnnxSession implements EvaluatorSession {
     return data.subarray(0, batch.used * classes)
   }
 
-  /** The batches of a task in a split: made once, then fed to every candidate. */
-  #batchesOf(task: number, split: Split): readonly Batch[] {
+  /** The batches of a task in a split; those of all its examples are made once, then fed to every candidate. */
+  #batchesOf(task: number, split: Split, range?: ExampleRange): readonly Batch[] {
+    const set = this.#plan.tasks[task]![split]
+    const whole = { begin: 0, end: set.labels.length }
+    if (range !== undefined && range.end - range.begin < whole.end) return this.#makeBatches(set, range)
     const key = `${task}/${split}`
     let batches = this.#batches.get(key)
     if (batches === undefined) {
-      batches = this.#makeBatches(this.#plan.tasks[task]![split])
+      batches = this.#makeBatches(set, whole)
       this.#batches.set(key, batches)
     }
     return batches
   }
 
-  #makeBatches(set: ExampleSet): readonly Batch[] {
+  #makeBatches(set: ExampleSet, { begin, end }: ExampleRange): readonly Batch[] {
     const size = this.#plan.options.batch_size
     const batches: Batch[] = []
-    for (let from = 0; from < set.labels.length; from += size) {
-      const used = Math.min(size, set.labels.length - from)
+    for (let from = begin; from < end; from += size) {
+      const used = Math.min(size, end - from)
       const rows = this.#plan.fixedBatch ?? used
       const feeds: Record<string, Tensor> = {}
       for (const [name, { dtype, shape, data }] of set.inputs) {

@@ -84,7 +84,7 @@ function onThreadReport(message: ThreadReport): void {
   opened.add(message.threadId)
   if (!ready && opened.size === workers) {
     ready = true
-    report({ type: 'ready', rssBytes: process.memoryUsage.rss() })
+    report({ type: 'ready', rssBytes: process.memoryUsage.rss(), exampleCounts: message.exampleCounts })
   }
   dispatch()
 }

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Evaluation } from '../../candidate.ts'
+import type { Split } from '../../evaluation/evaluator.ts'
 import type { EvaluationJob, WorkerSetup } from '../../evaluation/job.ts'
 import type { SharedSources } from '../../merge/sources.ts'
 
@@ -22,7 +23,7 @@ export type HostCommand =
 
 /** Host → coordinator. */
 export type HostReport =
-  | { readonly type: 'ready'; readonly rssBytes: number }
+  | { readonly type: 'ready'; readonly rssBytes: number; readonly exampleCounts: ExampleCounts }
   | { readonly type: 'setup-failed'; readonly error: PlainError }
   /** A thread may start it at any time now; `started` or `cancelled` follows. */
   | { readonly type: 'offered'; readonly id: number }
@@ -35,6 +36,9 @@ export type HostReport =
   /** The pool has lost a thread for good. */
   | { readonly type: 'broken'; readonly reason: string }
   | { readonly type: 'closed' }
+
+/** What a session announces, per split and objective. */
+export type ExampleCounts = Readonly<Record<Split, readonly number[]>>
 
 export interface ThreadDeath {
   readonly kind: 'threw' | 'crashed' | 'memory'
@@ -62,7 +66,7 @@ export interface ThreadData {
 /** Thread → host. */
 export type ThreadReport =
   /** Once: the session is open, or why not. */
-  | { readonly type: 'opened'; readonly threadId: number }
+  | { readonly type: 'opened'; readonly threadId: number; readonly exampleCounts: ExampleCounts }
   | { readonly type: 'open-failed'; readonly error: PlainError }
   /** A job is done; `started`: the one on offer that it went on with, if there was one. */
   | {

@@ -1,10 +1,11 @@
 // What each thread of the worker host's pool runs.
 import { parentPort, threadId, workerData } from 'node:worker_threads'
+import type { EvaluatorSession, Split } from '../../evaluation/evaluator.ts'
 import { scoreJob } from '../../evaluation/score-job.ts'
 import { openWorkerSession, type WorkerSession } from '../../evaluation/worker-session.ts'
 import { claimOffer } from './offer.ts'
 import { toPlainError } from './plain-error.ts'
-import type { ThreadData, ThreadReport, ThreadTask } from './protocol.ts'
+import type { ExampleCounts, ThreadData, ThreadReport, ThreadTask } from './protocol.ts'
 
 const { setup, shared, slots, offer }: ThreadData = workerData
 const opening: Promise<WorkerSession> = openWorkerSession(setup, shared, takeSlot())
@@ -14,9 +15,14 @@ function report(message: ThreadReport): void {
 }
 
 opening.then(
-  () => report({ type: 'opened', threadId }),
+  ({ session }) => report({ type: 'opened', threadId, exampleCounts: countsOf(session) }),
   (error: unknown) => report({ type: 'open-failed', error: toPlainError(error) }),
 )
+
+function countsOf(session: EvaluatorSession): ExampleCounts {
+  const count = (split: Split): readonly number[] => [...session.exampleCount(split)]
+  return { search: count('search'), select: count('select'), holdout: count('holdout') }
+}
 
 /** The pool's task. Named in `host-main.ts`. */
 export async function runThreadTask(task: ThreadTask): Promise<void> {

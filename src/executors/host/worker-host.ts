@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs'
 import type { Evaluation } from '../../candidate.ts'
 import { type AmalgamError, ConfigError, ExecutorError, show } from '../../errors.ts'
+import type { Split } from '../../evaluation/evaluator.ts'
 import type { EvaluationJob, WorkerSetup } from '../../evaluation/job.ts'
 import { oneLine } from '../../evaluation/score-job.ts'
 import type { Executor } from '../executor.ts'
 import { compiledPath } from './compiled.ts'
 import { HostProcess } from './host-process.ts'
 import { fromPlainError } from './plain-error.ts'
-import type { HostReport } from './protocol.ts'
+import type { ExampleCounts, HostReport } from './protocol.ts'
 import { describeDeath, type HostDeath, type HostEnd, isFromOutside, type Task, TaskBook } from './task-book.ts'
 
 export interface WorkerHostOptions {
@@ -70,6 +71,7 @@ class WorkerHostExecutor implements Executor {
   #hostJobs = 0
   #restarts = 0
   #everReady = false
+  #exampleCounts: ExampleCounts = { search: [], select: [], holdout: [] }
   #startDeaths = { own: 0, outside: 0 }
   /** Set once: nothing can be run any more, and why. */
   #finished: Error | undefined
@@ -102,6 +104,10 @@ class WorkerHostExecutor implements Executor {
       else signal?.addEventListener('abort', giveUp)
       this.#pump()
     })
+  }
+
+  exampleCount(split: Split): readonly number[] {
+    return this.#exampleCounts[split]
   }
 
   diagnostics(): { readonly restarts: number } {
@@ -255,7 +261,7 @@ class WorkerHostExecutor implements Executor {
       case 'closed':
         return
       case 'ready':
-        this.#onReady(report.rssBytes)
+        this.#onReady(report.rssBytes, report.exampleCounts)
         return
       case 'setup-failed':
         // After it was ready: a thread that could not open its session again. A new host will tell whether that is for good.
@@ -287,11 +293,12 @@ class WorkerHostExecutor implements Executor {
     }
   }
 
-  #onReady(rssBytes: number): void {
+  #onReady(rssBytes: number, exampleCounts: ExampleCounts): void {
     if (rssBytes > (this.#options.memoryLimitBytes ?? Number.POSITIVE_INFINITY)) this.#onOverMemory(rssBytes)
     if (this.#killCause !== undefined) return
     this.#state = 'ready'
     this.#everReady = true
+    this.#exampleCounts = exampleCounts
     this.#startDeaths = { own: 0, outside: 0 }
     this.#settleOpened()
     this.#emit({ type: 'ready', pid: this.#host?.pid, rssBytes })
