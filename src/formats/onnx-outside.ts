@@ -1,6 +1,6 @@
 import { FormatError } from '../errors.ts'
 import { ATTRIBUTE, FUNCTION, GRAPH, NODE, SPARSE, TENSOR, TRAINING } from './onnx-schema.ts'
-import { type Field, fieldsOf, readInteger, requireWire, WireType } from './onnx-wire.ts'
+import { type ByteSource, type Field, fieldsOf, readInteger, requireWire, WireType } from './onnx-wire.ts'
 
 /** Graphs inside nodes inside graphs; protobuf readers stop at about this depth too. */
 const DEPTH_LIMIT = 64
@@ -36,10 +36,10 @@ const INSIDE: Readonly<Record<Exclude<Container, 'tensor'>, ReadonlyMap<number, 
 
 /**
  * A tensor anywhere below a node can name another file to be opened. Refused here, before a runtime that would open it sees the
- * graph.
+ * graph. Exporters keep weights outside as initializers of the main graph, which are read (`onnx-external.ts`).
  */
 export function refuseOutsideValues(
-  bytes: Uint8Array,
+  bytes: ByteSource,
   field: Field,
   kind: Container,
   file: string,
@@ -49,9 +49,8 @@ export function refuseOutsideValues(
   requireWire(field, WireType.LengthDelimited, file)
   for (const part of fieldsOf(bytes, field.value, file)) {
     if (kind === 'tensor') {
-      if (part.number === TENSOR.externalData) throw outsideValues(`${file}: a constant inside a node`)
-      if (part.number === TENSOR.dataLocation && readInteger(bytes, part, file) !== 0)
-        throw outsideValues(`${file}: a constant inside a node`)
+      if (part.number === TENSOR.externalData) throw outsideValues(file)
+      if (part.number === TENSOR.dataLocation && readInteger(bytes, part, file) !== 0) throw outsideValues(file)
     } else {
       const inner = INSIDE[kind].get(part.number)
       if (inner !== undefined) refuseOutsideValues(bytes, part, inner, file, depth + 1)
@@ -59,8 +58,9 @@ export function refuseOutsideValues(
   }
 }
 
-export function outsideValues(where: string): FormatError {
-  return new FormatError(`${where} keeps its values in another file (external data), which is not supported.`, {
-    hint: 'Save the model as one file: in Python, onnx.save(model, path, save_as_external_data=False).',
-  })
+function outsideValues(file: string): FormatError {
+  return new FormatError(
+    `${file}: a constant inside a node keeps its values in another file (external data), which is not supported.`,
+    { hint: 'Save it as one file: in Python, onnx.save(model, path, save_as_external_data=False).' },
+  )
 }

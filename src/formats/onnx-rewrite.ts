@@ -1,40 +1,13 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire'
 import { FormatError, show } from '../errors.ts'
-import { dtypeBytes, type WeightDtype } from './dtype.ts'
-import { elementCount, type OnnxInitializer, type OnnxModel, parseOnnxModel } from './onnx.ts'
+import { MODEL_BYTES_LIMIT, type OnnxInitializer, type OnnxModel, parseOnnxModel } from './onnx.ts'
 import { encodeGraphInput, encodeInitializer } from './onnx-build.ts'
-import { MODEL, TENSOR } from './onnx-schema.ts'
-import { type ByteRange, fieldsOf, readIntegers, WireType } from './onnx-wire.ts'
+import type { ExternalValues } from './onnx-external.ts'
+import { GRAPH, MODEL, TENSOR } from './onnx-schema.ts'
+import { gatherElements } from './onnx-weights.ts'
+import { type ByteRange, fieldsOf, WireType } from './onnx-wire.ts'
 
-/** A float initializer as a merge source sees it. */
-export interface OnnxWeight {
-  readonly dtype: WeightDtype
-  readonly shape: readonly number[]
-  /** Little-endian elements: a view of the file's bytes where it has them in one piece. */
-  readonly data: Uint8Array
-}
-
-const WEIGHTS: Readonly<Record<string, WeightDtype>> = {
-  float32: 'F32',
-  float64: 'F64',
-  float16: 'F16',
-  bfloat16: 'BF16',
-}
-
-/**
- * The float initializers of the main graph, by name, in file order. Integers, booleans and text are part of the architecture and
- * left out.
- * @throws {FormatError} as {@link parseOnnxModel}, and when values are missing
- */
-export function readOnnxInitializers(bytes: Uint8Array, file: string): ReadonlyMap<string, OnnxWeight> {
-  const weights = new Map<string, OnnxWeight>()
-  for (const tensor of parseOnnxModel(bytes, file).initializers.values()) {
-    const dtype = tensor.dtype === undefined ? undefined : WEIGHTS[tensor.dtype]
-    if (dtype === undefined) continue
-    weights.set(tensor.name, { dtype, shape: tensor.shape, data: weightBytes(bytes, tensor, dtype, file) })
-  }
-  return weights
-}
+/** Models as bytes, changed where it is asked for: every other byte stays as it is, fields of newer versions included. */
 
 /**
  * The model with the named float32 initializers turned into graph inputs, so that weights can be fed to a session that is built
@@ -43,6 +16,12 @@ export function readOnnxInitializers(bytes: Uint8Array, file: string): ReadonlyM
  */
 export function promoteInitializers(bytes: Uint8Array, names: ReadonlySet<string>, file: string): Uint8Array {
   const model = parseOnnxModel(bytes, file)
+  // A runtime that is given bytes looks for other files in whatever folder it runs in.
+  for (const { name, external } of model.initializers.values())
+    if (external !== undefined && !names.has(name))
+      throw new FormatError(
+        `${file}: initializer ${show(name)} keeps its values in another file, and was not taken in.`,
+      )
   // Before IR version 4 every initializer is listed as an input too: then only its values go.
   const listed = new Set(model.inputs.map(input => input.name))
   const tensors = float32Initializers(model, names, file)
@@ -54,6 +33,33 @@ export function promoteInitializers(bytes: Uint8Array, names: ReadonlySet<string
     model,
     tensors.map(tensor => tensor.field),
     added,
+    file,
+  )
+}
+
+/**
+ * The model with values from other files taken in, except those of the named initializers.
+ * @param read the bytes of an initializer's values
+ * @throws {FormatError} when it would be too large for one file
+ */
+export function takeInExternal(
+  bytes: Uint8Array,
+  except: ReadonlySet<string>,
+  read: (values: ExternalValues, tensor: OnnxInitializer) => Uint8Array,
+  file: string,
+): Uint8Array {
+  const model = parseOnnxModel(bytes, file)
+  const taken = [...model.initializers.values()].filter(
+    ({ name, external }) => external !== undefined && !except.has(name),
+  )
+  if (taken.length === 0) return bytes
+  const added = taken.map(tensor => withRawValues(bytes, tensor, read(tensor.external!, tensor), file))
+  return rewriteGraph(
+    bytes,
+    model,
+    taken.map(({ field }) => field),
+    added,
+    file,
   )
 }
 
@@ -65,25 +71,46 @@ export interface PatchableModel {
 }
 
 /**
- * A copy of the model in which the values of the named float32 initializers lie in one piece each.
- * @throws {FormatError} on a name that is no float32 initializer
+ * A copy of the model in which the values of the named float32 initializers lie in one piece each. Those in other files are zeros in it.
+ * @throws {FormatError} on a name that is no float32 initializer, and when the copy would be too large for one file
  */
 export function makePatchable(bytes: Uint8Array, names: ReadonlySet<string>, file: string): PatchableModel {
   const model = parseOnnxModel(bytes, file)
   const scattered = float32Initializers(model, names, file).filter(tensor => tensor.values === undefined)
+  requireOneFile(bytes.byteLength + scattered.reduce((sum, tensor) => sum + float32Bytes(tensor), 0), file)
   const copy = rewriteGraph(
     bytes,
     model,
     scattered.map(tensor => tensor.field),
     scattered.map(tensor => {
-      const data = new Float32Array(new Uint8Array(weightBytes(bytes, tensor, 'F32', file)).buffer)
-      return encodeInitializer({ name: tensor.name, shape: tensor.shape, data })
+      const { name, shape } = tensor
+      const data =
+        tensor.external === undefined
+          ? new Float32Array(gatherElements(bytes, tensor, 'F32', file).buffer)
+          : new Float32Array(float32Bytes(tensor) / 4)
+      return encodeInitializer({ name, shape, data })
     }),
+    file,
   )
   const slots = new Map<string, ByteRange>()
   for (const tensor of parseOnnxModel(copy, file).initializers.values())
     if (names.has(tensor.name) && tensor.values !== undefined) slots.set(tensor.name, tensor.values)
   return { bytes: copy, slots }
+}
+
+function float32Bytes({ shape }: OnnxInitializer): number {
+  return shape.reduce((product, dim) => product * dim, 4)
+}
+
+/** The initializer's field with these values in it, and whatever else its message says. */
+function withRawValues(bytes: Uint8Array, tensor: OnnxInitializer, values: Uint8Array, file: string): Uint8Array {
+  const kept: Uint8Array[] = []
+  for (const { number, whole } of fieldsOf(bytes, tensor.message, file))
+    if (number !== TENSOR.externalData && number !== TENSOR.dataLocation)
+      kept.push(bytes.subarray(whole.start, whole.end))
+  kept.push(new BinaryWriter().tag(TENSOR.rawData, WireType.LengthDelimited).uint32(values.byteLength).finish(), values)
+  const length = kept.reduce((sum, piece) => sum + piece.byteLength, 0)
+  return concat([new BinaryWriter().tag(GRAPH.initializer, WireType.LengthDelimited).uint32(length).finish(), ...kept])
 }
 
 function float32Initializers(model: OnnxModel, names: ReadonlySet<string>, file: string): readonly OnnxInitializer[] {
@@ -103,6 +130,7 @@ function rewriteGraph(
   model: OnnxModel,
   dropped: readonly ByteRange[],
   added: readonly Uint8Array[],
+  file: string,
 ): Uint8Array {
   const kept: Uint8Array[] = []
   let from = model.graph.start
@@ -112,12 +140,20 @@ function rewriteGraph(
   }
   kept.push(bytes.subarray(from, model.graph.end), ...added)
   const length = kept.reduce((total, piece) => total + piece.byteLength, 0)
+  requireOneFile(bytes.byteLength - (model.graph.end - model.graph.start) + length, file)
   return concat([
     bytes.subarray(0, model.graphField.start),
     lengthPrefix(length),
     ...kept,
     bytes.subarray(model.graph.end),
   ])
+}
+
+function requireOneFile(bytes: number, file: string): void {
+  if (bytes <= MODEL_BYTES_LIMIT) return
+  throw new FormatError(
+    `${file} with all values inside would have ${bytes} bytes; one file has at most ${MODEL_BYTES_LIMIT}.`,
+  )
 }
 
 /** Not `Buffer.concat`: the `slice` of a Buffer is a view, which surprises whoever expects a Uint8Array. */
@@ -133,39 +169,4 @@ function concat(pieces: readonly Uint8Array[]): Uint8Array {
 
 function lengthPrefix(length: number): Uint8Array {
   return new BinaryWriter().tag(MODEL.graph, WireType.LengthDelimited).uint32(length).finish()
-}
-
-/** The elements of a float tensor, little-endian, wherever the format's writer put them. */
-function weightBytes(bytes: Uint8Array, tensor: OnnxInitializer, dtype: WeightDtype, file: string): Uint8Array {
-  if (tensor.values !== undefined) return bytes.subarray(tensor.values.start, tensor.values.end)
-  const where = `${file}: initializer ${show(tensor.name)}`
-  const count = elementCount(tensor.shape, where)
-  const pieces =
-    dtype === 'F16' || dtype === 'BF16' ? halfPieces(bytes, tensor, where, count) : floatPieces(bytes, tensor)
-  const data = concat(pieces)
-  const needed = count * dtypeBytes(dtype)
-  if (data.byteLength !== needed)
-    throw new FormatError(
-      `${where} needs ${needed} bytes for ${count} ${tensor.dtype} elements, got ${data.byteLength}.`,
-      {
-        hint: 'The file is damaged: export or fetch it again.',
-      },
-    )
-  return data
-}
-
-/** Fixed-width elements, packed or one field each: the bytes of the fields are the bytes of the elements. */
-function floatPieces(bytes: Uint8Array, tensor: OnnxInitializer): readonly Uint8Array[] {
-  const number = tensor.dtype === 'float32' ? TENSOR.floatData : TENSOR.doubleData
-  return fieldsOf(bytes, tensor.message, tensor.name)
-    .filter(field => field.number === number)
-    .map(field => bytes.subarray(field.value.start, field.value.end))
-}
-
-/** 16-bit floats are kept as integers in `int32_data`, the bit pattern in the low half. */
-function halfPieces(bytes: Uint8Array, tensor: OnnxInitializer, where: string, count: number): readonly Uint8Array[] {
-  const patterns: number[] = []
-  for (const field of fieldsOf(bytes, tensor.message, where))
-    if (field.number === TENSOR.int32Data) readIntegers(bytes, field, where, patterns, count)
-  return [new Uint8Array(Uint16Array.from(patterns).buffer)]
 }

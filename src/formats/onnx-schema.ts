@@ -46,6 +46,9 @@ export const TENSOR = {
   externalData: 13,
   dataLocation: 14,
 } as const
+export const DATA_LOCATION = { inside: 0, external: 1 } as const
+/** An entry of `externalData`. */
+export const ENTRY = { key: 1, value: 2 } as const
 export const VALUE_INFO = { name: 1, type: 2 } as const
 export const TYPE = { tensor: 1 } as const
 export const TENSOR_TYPE = { elementType: 1, shape: 2 } as const
@@ -68,6 +71,8 @@ export const ONNX_DTYPES = {
   12: 'uint32',
   13: 'uint64',
   16: 'bfloat16',
+  17: 'float8e4m3fn',
+  19: 'float8e5m2',
 } as const
 export type OnnxDtype = (typeof ONNX_DTYPES)[keyof typeof ONNX_DTYPES]
 
@@ -86,6 +91,8 @@ export const DTYPE_BYTES: Readonly<Partial<Record<OnnxDtype, number>>> = {
   uint32: 4,
   uint64: 8,
   bfloat16: 2,
+  float8e4m3fn: 1,
+  float8e5m2: 1,
 }
 
 const NUMBERS = new Map<string, number>(Object.entries(ONNX_DTYPES).map(([number, dtype]) => [dtype, Number(number)]))
@@ -95,7 +102,7 @@ export function dtypeNumber(dtype: OnnxDtype): number {
   return NUMBERS.get(dtype)!
 }
 
-/** Number in the schema → dtype; `undefined` for the sub-byte and 8-bit float types, and for numbers that are not types. */
+/** Number in the schema → dtype; `undefined` for types below a byte, the other 8-bit floats, and for numbers that are not types. */
 export function dtypeOf(number: number): OnnxDtype | undefined {
   return Object.hasOwn(ONNX_DTYPES, number) ? ONNX_DTYPES[number as keyof typeof ONNX_DTYPES] : undefined
 }

@@ -9,6 +9,12 @@ export interface ByteRange {
   readonly end: number
 }
 
+/** Bytes of a file: in memory, where a `Uint8Array` is one as it is, or on disk. What `subarray` gives is only read. */
+export interface ByteSource {
+  readonly byteLength: number
+  subarray(start: number, end: number): Uint8Array
+}
+
 /** One field of a protobuf message, by its place in the file. Nothing is decoded or copied. */
 export interface Field {
   readonly number: number
@@ -19,59 +25,82 @@ export interface Field {
   readonly value: ByteRange
 }
 
+/** A tag and a length take at most this many bytes each. */
+const VARINT_BYTES = 10
+/** Groups are older than ONNX, and skipped: what newer versions might put there is below this. */
+const GROUP_BYTES_LIMIT = 65_536
+
 /**
- * The fields of the message that fills `range`, in order.
+ * The fields of the message that fills `range`, in order, one at a time: a hostile file has millions of two bytes each. Payloads are not read.
  * @throws {FormatError} when they do not fill it exactly, naming `where` and the byte.
  */
-export function fieldsOf(bytes: Uint8Array, range: ByteRange, where: string): readonly Field[] {
-  const reader = new BinaryReader(bytes.subarray(range.start, range.end))
-  const fields: Field[] = []
-  let start = 0
-  try {
-    while (reader.pos < reader.len) {
-      start = reader.pos
-      const [number, wire] = reader.tag()
-      let valueStart = reader.pos
-      if (wire === WireType.LengthDelimited) {
-        const length = reader.uint32()
-        valueStart = reader.pos
-        if (length > reader.len - valueStart) throw new RangeError(`a field of ${length} bytes passes its end`)
-        reader.pos = valueStart + length
-      } else {
-        reader.skip(wire, number)
-      }
-      fields.push({
-        number,
-        wire,
-        whole: { start: range.start + start, end: range.start + reader.pos },
-        value: { start: range.start + valueStart, end: range.start + reader.pos },
-      })
-    }
-  } catch (error) {
-    throw broken(where, range.start + start, error)
+export function* fieldsOf(bytes: ByteSource, range: ByteRange, where: string): Generator<Field, undefined, undefined> {
+  for (let start = range.start; start < range.end; ) {
+    const field = fieldAt(bytes, start, range.end, where)
+    yield field
+    start = field.whole.end
   }
-  return fields
+}
+
+function fieldAt(bytes: ByteSource, start: number, limit: number, where: string): Field {
+  try {
+    let reader = new BinaryReader(bytes.subarray(start, Math.min(start + 2 * VARINT_BYTES, limit)))
+    const [number, wire] = reader.tag()
+    let valueStart = start + reader.pos
+    let end: number
+    if (wire === WireType.LengthDelimited) {
+      const length = reader.uint32()
+      valueStart = start + reader.pos
+      end = valueStart + length
+      if (end > limit) throw new RangeError(`a field of ${length} bytes passes its end`)
+    } else {
+      if (wire === WireType.StartGroup) {
+        reader = new BinaryReader(bytes.subarray(start, Math.min(start + GROUP_BYTES_LIMIT, limit)))
+        reader.tag()
+      }
+      reader.skip(wire, number)
+      end = start + reader.pos
+    }
+    return { number, wire, whole: { start, end }, value: { start: valueStart, end } }
+  } catch (error) {
+    throw broken(where, start, error)
+  }
 }
 
 /** A varint as a safe integer, negative numbers included. */
-export function readInteger(bytes: Uint8Array, field: Field, where: string): number {
+export function readInteger(bytes: ByteSource, field: Field, where: string): number {
   requireWire(field, WireType.Varint, where)
   return integerAt(new BinaryReader(bytes.subarray(field.value.start, field.value.end)), field, where)
 }
 
 /** A repeated integer field, packed or not, appended to `target`; at most `limit` in all. */
-export function readIntegers(bytes: Uint8Array, field: Field, where: string, target: number[], limit: number): void {
+export function readIntegers(bytes: ByteSource, field: Field, where: string, target: number[], limit: number): void {
+  const left = limit - target.length
+  if (eachInteger(bytes, field, where, left, value => target.push(value)) > left)
+    throw new FormatError(`${where} has more than ${limit} entries in field ${field.number}.`)
+}
+
+/** Visits the entries of an integer field, packed or not, up to one more than `limit`. @returns how many those are */
+export function eachInteger(
+  bytes: ByteSource,
+  field: Field,
+  where: string,
+  limit: number,
+  visit: (value: number) => void,
+): number {
   if (field.wire !== WireType.LengthDelimited) {
-    target.push(readInteger(bytes, field, where))
-  } else {
-    const reader = new BinaryReader(bytes.subarray(field.value.start, field.value.end))
-    while (reader.pos < reader.len && target.length <= limit) target.push(integerAt(reader, field, where))
+    visit(readInteger(bytes, field, where))
+    return 1
   }
-  if (target.length > limit) throw new FormatError(`${where} has more than ${limit} entries in field ${field.number}.`)
+  const { start, end } = field.value
+  const reader = new BinaryReader(bytes.subarray(start, Math.min(end, start + VARINT_BYTES * (limit + 1))))
+  let count = 0
+  for (; reader.pos < reader.len && count <= limit; count++) visit(integerAt(reader, field, where))
+  return count
 }
 
 /** Text, strict UTF-8, of at most `limit` bytes. */
-export function readText(bytes: Uint8Array, field: Field, where: string, limit: number): string {
+export function readText(bytes: ByteSource, field: Field, where: string, limit: number): string {
   requireWire(field, WireType.LengthDelimited, where)
   const length = field.value.end - field.value.start
   if (length > limit) throw new FormatError(`${where} has a name of ${length} bytes; at most ${limit} are read.`)

@@ -1,6 +1,8 @@
 import { FormatError, show } from '../errors.ts'
-import { outsideValues, refuseOutsideValues } from './onnx-outside.ts'
+import { type ExternalValues, parseExternalValues, readExternalEntry } from './onnx-external.ts'
+import { refuseOutsideValues } from './onnx-outside.ts'
 import {
+  DATA_LOCATION,
   DIMENSION,
   DTYPE_BYTES,
   dtypeOf,
@@ -15,6 +17,7 @@ import {
 } from './onnx-schema.ts'
 import {
   type ByteRange,
+  type ByteSource,
   type Field,
   fieldsOf,
   readInteger,
@@ -32,12 +35,16 @@ import {
 
 /** Protobuf's own limit. */
 export const MODEL_BYTES_LIMIT = 2 ** 31 - 1
-/** A hundred times the largest published graphs; bounds the memory of a hostile file. */
-export const INITIALIZER_COUNT_LIMIT = 1_000_000
+/** Ten times the largest published graphs; bounds the memory of a hostile file. */
+export const INITIALIZER_COUNT_LIMIT = 200_000
+/** Inputs and outputs: old files list their initializers as inputs too. */
+export const VALUE_COUNT_LIMIT = 200_000
 /** Names are shown, indexed and hashed; real ones are below 200 bytes. */
 export const NAME_BYTES_LIMIT = 1_024
 /** More than any runtime takes. */
 export const RANK_LIMIT = 16
+/** Their bytes are still safe integers. */
+const EXTERNAL_ELEMENTS_LIMIT = 2 ** 50
 
 /** A graph input or output. A symbolic or unknown dimension is a word or `undefined`. */
 export interface OnnxValue {
@@ -55,8 +62,10 @@ export interface OnnxInitializer {
   readonly field: ByteRange
   /** The tensor's message. */
   readonly message: ByteRange
-  /** Little-endian elements in one piece; `undefined` where they are spread over typed fields. */
+  /** Little-endian elements in one piece; `undefined` where they are spread over typed fields, or in another file. */
   readonly values: ByteRange | undefined
+  /** Where its values are in another file. */
+  readonly external: ExternalValues | undefined
 }
 
 export interface OnnxModel {
@@ -70,13 +79,14 @@ export interface OnnxModel {
   readonly graphField: ByteRange
 }
 
-const WHOLE = (bytes: Uint8Array): ByteRange => ({ start: 0, end: bytes.byteLength })
+const WHOLE = (bytes: ByteSource): ByteRange => ({ start: 0, end: bytes.byteLength })
 
 /**
+ * Reads no payloads: of a large file on disk only the parts between them.
  * @param file names the file in messages
- * @throws {FormatError} when it is not a model, breaks a limit, or keeps values in other files
+ * @throws {FormatError} when it is not a model, breaks a limit, or names other files elsewhere than in an initializer
  */
-export function parseOnnxModel(bytes: Uint8Array, file: string): OnnxModel {
+export function parseOnnxModel(bytes: ByteSource, file: string): OnnxModel {
   if (bytes.byteLength > MODEL_BYTES_LIMIT)
     throw new FormatError(`${file} has ${bytes.byteLength} bytes; an ONNX file has at most ${MODEL_BYTES_LIMIT}.`)
   let irVersion: number | undefined
@@ -99,7 +109,7 @@ export function parseOnnxModel(bytes: Uint8Array, file: string): OnnxModel {
 }
 
 function parseGraph(
-  bytes: Uint8Array,
+  bytes: ByteSource,
   range: ByteRange,
   file: string,
 ): Pick<OnnxModel, 'inputs' | 'outputs' | 'initializers'> {
@@ -125,28 +135,29 @@ function parseGraph(
           hint: 'Export the model with dense weights.',
         })
       case GRAPH.input:
-        inputs.push(parseValue(bytes, field, file))
+      case GRAPH.output: {
+        const values = field.number === GRAPH.input ? inputs : outputs
+        values.push(parseValue(bytes, field, file))
+        if (values.length > VALUE_COUNT_LIMIT)
+          throw new FormatError(`${file} has more than ${VALUE_COUNT_LIMIT} inputs or outputs.`)
         break
-      case GRAPH.output:
-        outputs.push(parseValue(bytes, field, file))
-        break
+      }
     }
   }
   return { inputs, outputs, initializers }
 }
 
-function parseInitializer(bytes: Uint8Array, field: Field, file: string): OnnxInitializer {
+function parseInitializer(bytes: ByteSource, field: Field, file: string): OnnxInitializer {
   requireWire(field, WireType.LengthDelimited, file)
-  const fields = fieldsOf(bytes, field.value, file)
-  const nameField = fields.find(part => part.number === TENSOR.name)
-  const name = nameField === undefined ? '' : readText(bytes, nameField, file, NAME_BYTES_LIMIT)
-  if (name === '') throw new FormatError(`${file} has an initializer without a name at byte ${field.whole.start}.`)
+  const name = initializerName(bytes, field, file)
   const where = `${file}: initializer ${show(name)}`
 
   const shape: number[] = []
-  let type: number | undefined
-  const values: Field[] = []
-  for (const part of fields) {
+  let type = 0
+  let location: number = DATA_LOCATION.inside
+  let inside: Inside = { fields: 0, raw: 0, only: undefined }
+  const entries: Parameters<typeof readExternalEntry>[3] = new Map()
+  for (const part of fieldsOf(bytes, field.value, file)) {
     switch (part.number) {
       case TENSOR.dims:
         readIntegers(bytes, part, where, shape, RANK_LIMIT)
@@ -157,9 +168,10 @@ function parseInitializer(bytes: Uint8Array, field: Field, file: string): OnnxIn
       case TENSOR.segment:
         throw new FormatError(`${where} is stored in segments, which are not supported.`)
       case TENSOR.externalData:
-        throw outsideValues(where)
+        readExternalEntry(bytes, part, where, entries)
+        break
       case TENSOR.dataLocation:
-        if (readInteger(bytes, part, where) !== 0) throw outsideValues(where)
+        location = readInteger(bytes, part, where)
         break
       case TENSOR.rawData:
       case TENSOR.floatData:
@@ -167,32 +179,62 @@ function parseInitializer(bytes: Uint8Array, field: Field, file: string): OnnxIn
       case TENSOR.int64Data:
       case TENSOR.doubleData:
       case TENSOR.uint64Data:
-        values.push(part)
+        inside = {
+          fields: inside.fields + 1,
+          raw: inside.raw + (part.number === TENSOR.rawData ? 1 : 0),
+          only: inside.fields === 0 ? part : undefined,
+        }
         break
     }
   }
-  const raw = values.filter(part => part.number === TENSOR.rawData)
-  if (raw.length > 1 || (raw.length === 1 && values.length > 1))
+  if (location !== DATA_LOCATION.inside && location !== DATA_LOCATION.external)
+    throw new FormatError(`${where} has the data location ${location}; 0 (inside) and 1 (external) are known.`)
+  const isExternal = location === DATA_LOCATION.external
+  if (!isExternal && entries.size > 0)
+    throw new FormatError(`${where} names another file for its values, and says that they are inside.`)
+  if (inside.raw > 1 || (inside.raw === 1 && inside.fields > 1) || (isExternal && inside.fields > 0))
     throw new FormatError(`${where} has its values more than once.`)
-  const dtype = dtypeOf(type ?? 0)
+  const dtype = dtypeOf(type)
+  const count = elementCount(shape, where, isExternal ? EXTERNAL_ELEMENTS_LIMIT : undefined)
+  const external = isExternal ? parseExternalValues(entries, where) : undefined
+  if (!isExternal && inside.fields === 0) requireBytes(0, dtype, count, where)
+  if (external?.length !== undefined) requireBytes(external.length, dtype, count, where)
   return {
     name,
     dtype,
     shape,
     field: field.whole,
     message: field.value,
-    values: contiguousValues(values, dtype, elementCount(shape, where), where),
+    values: contiguousValues(inside.only, dtype, count, where),
+    external,
   }
+}
+
+/** The fields that hold values: how many, how many of them raw, and the field if there is one. */
+interface Inside {
+  readonly fields: number
+  readonly raw: number
+  readonly only: Field | undefined
+}
+
+/** First of all, so that what is wrong with the rest is told of it. */
+function initializerName(bytes: ByteSource, field: Field, file: string): string {
+  for (const part of fieldsOf(bytes, field.value, file)) {
+    if (part.number !== TENSOR.name) continue
+    const name = readText(bytes, part, file, NAME_BYTES_LIMIT)
+    if (name !== '') return name
+    break
+  }
+  throw new FormatError(`${file} has an initializer without a name at byte ${field.whole.start}.`)
 }
 
 /** raw_data, and packed float or double fields, are the elements themselves, little-endian. */
 function contiguousValues(
-  values: readonly Field[],
+  only: Field | undefined,
   dtype: OnnxDtype | undefined,
   count: number,
   where: string,
 ): ByteRange | undefined {
-  const only = values.length === 1 ? values[0]! : undefined
   const isRaw = only?.number === TENSOR.rawData
   const isPacked =
     only?.wire === WireType.LengthDelimited &&
@@ -200,31 +242,32 @@ function contiguousValues(
       (dtype === 'float64' && only.number === TENSOR.doubleData))
   if (isRaw) requireWire(only, WireType.LengthDelimited, where)
   if (only === undefined || !(isRaw || isPacked)) return undefined
-  const elementBytes = dtype === undefined ? undefined : DTYPE_BYTES[dtype]
-  const found = only.value.end - only.value.start
-  if (elementBytes !== undefined && found !== count * elementBytes)
-    throw new FormatError(
-      `${where} needs ${count * elementBytes} bytes for ${count} ${dtype} elements, got ${found}.`,
-      {
-        hint: 'The file is damaged: export or fetch it again.',
-      },
-    )
+  requireBytes(only.value.end - only.value.start, dtype, count, where)
   return only.value
 }
 
+function requireBytes(found: number, dtype: OnnxDtype | undefined, count: number, where: string): void {
+  const elementBytes = dtype === undefined ? undefined : DTYPE_BYTES[dtype]
+  if (elementBytes !== undefined && found !== count * elementBytes)
+    throw new FormatError(
+      `${where} needs ${count * elementBytes} bytes for ${count} ${dtype} elements, got ${found}.`,
+      { hint: 'The file is damaged: export or fetch it again.' },
+    )
+}
+
 /** product(shape). @throws {FormatError} on negative or impossibly many elements. */
-export function elementCount(shape: readonly number[], where: string): number {
+export function elementCount(shape: readonly number[], where: string, limit: number = MODEL_BYTES_LIMIT): number {
   let count = 1
   for (const dim of shape) {
     if (dim < 0) throw new FormatError(`${where} has the negative dimension ${dim}.`)
     count *= dim
   }
-  if (count > MODEL_BYTES_LIMIT)
-    throw new FormatError(`${where} has the shape [${shape.join(', ')}], more elements than an ONNX file can hold.`)
+  if (count > limit)
+    throw new FormatError(`${where} has the shape [${shape.join(', ')}], more elements than a file can hold.`)
   return count
 }
 
-function parseValue(bytes: Uint8Array, field: Field, file: string): OnnxValue {
+function parseValue(bytes: ByteSource, field: Field, file: string): OnnxValue {
   requireWire(field, WireType.LengthDelimited, file)
   let name = ''
   let dtype: OnnxDtype | undefined
@@ -236,19 +279,19 @@ function parseValue(bytes: Uint8Array, field: Field, file: string): OnnxValue {
       for (const inner of fieldsOf(bytes, tensor.value, file)) {
         if (inner.number === TENSOR_TYPE.elementType) dtype = dtypeOf(readInteger(bytes, inner, file))
         if (inner.number !== TENSOR_TYPE.shape) continue
-        const dimensions = messages(bytes, inner, SHAPE.dimension, file)
-        if (dimensions.length > RANK_LIMIT)
-          throw new FormatError(
-            `${file}: ${show(name)} has ${dimensions.length} dimensions; at most ${RANK_LIMIT} are read.`,
-          )
-        shape = dimensions.map(dimension => parseDimension(bytes, dimension, file))
+        shape = []
+        for (const dimension of messages(bytes, inner, SHAPE.dimension, file)) {
+          shape.push(parseDimension(bytes, dimension, file))
+          if (shape.length > RANK_LIMIT)
+            throw new FormatError(`${file}: ${show(name)} has more than ${RANK_LIMIT} dimensions.`)
+        }
       }
     }
   }
   return { name, dtype, shape }
 }
 
-function parseDimension(bytes: Uint8Array, dimension: Field, file: string): number | string | undefined {
+function parseDimension(bytes: ByteSource, dimension: Field, file: string): number | string | undefined {
   for (const part of fieldsOf(bytes, dimension.value, file)) {
     if (part.number === DIMENSION.value) return readInteger(bytes, part, file)
     if (part.number === DIMENSION.parameter) return readText(bytes, part, file, NAME_BYTES_LIMIT)
@@ -257,9 +300,11 @@ function parseDimension(bytes: Uint8Array, dimension: Field, file: string): numb
 }
 
 /** The fields with that number inside a message, each itself a message. */
-function messages(bytes: Uint8Array, parent: Field, number: number, file: string): readonly Field[] {
+function* messages(bytes: ByteSource, parent: Field, number: number, file: string): Generator<Field> {
   requireWire(parent, WireType.LengthDelimited, file)
-  const found = fieldsOf(bytes, parent.value, file).filter(field => field.number === number)
-  for (const field of found) requireWire(field, WireType.LengthDelimited, file)
-  return found
+  for (const field of fieldsOf(bytes, parent.value, file)) {
+    if (field.number !== number) continue
+    requireWire(field, WireType.LengthDelimited, file)
+    yield field
+  }
 }

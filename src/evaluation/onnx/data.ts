@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { ConfigError, FormatError, show } from '../../errors.ts'
 import { type NpyArray, parseNpy } from '../../formats/npy.ts'
+import { takeInFiles } from '../../formats/open-onnx.ts'
 
 /** Larger data belongs into another kind of evaluator: all of it is held in memory, by every worker. */
 const FILE_BYTES_LIMIT = 2 ** 31 - 1
@@ -44,6 +45,21 @@ export class InputFiles {
     }
     this.#digests.set(path, createHash('sha256').update(bytes).digest('hex'))
     return bytes
+  }
+
+  /**
+   * An ONNX graph, values that it keeps in other files included, except those of its weights: they are replaced anyhow.
+   * @param weights their names, by the graph's bytes
+   */
+  async readGraph(
+    path: string,
+    role: string,
+    weights: (bytes: Uint8Array) => ReadonlySet<string>,
+  ): Promise<Uint8Array> {
+    const bytes = await this.read(path, role)
+    const whole = takeInFiles(bytes, path, weights(bytes))
+    if (whole !== bytes) this.#digests.set(path, createHash('sha256').update(whole).digest('hex'))
+    return whole
   }
 
   /** A data table, inflated when its name ends in `.gz`. */

@@ -38,10 +38,11 @@ export interface OnnxPlan {
  */
 export async function planOnnx(id: string, options: OnnxOptions, files: InputFiles): Promise<OnnxPlan> {
   const where = `Evaluator ${show(id)}`
-  const graph = await files.read(options.graph, `${where}: graph`)
-  const model = parseOnnxModel(graph, options.graph)
   const match = { constants: options.constants, ignored: options.ignored_tensors }
-  expectedWeights(model.initializers, match, options.graph) // fail before data is read
+  const graph = await files.readGraph(options.graph, `${where}: graph`, bytes =>
+    expectedWeights(parseOnnxModel(bytes, options.graph).initializers, match, options.graph),
+  )
+  const model = parseOnnxModel(graph, options.graph)
   const free = model.inputs.filter(input => !model.initializers.has(input.name))
   const classes = classCount(model, options, where)
   const fixedBatch = batchDimension(free, options, where)

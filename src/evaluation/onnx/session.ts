@@ -1,5 +1,5 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
-import { EvaluatorError, show } from '../../errors.ts'
+import { EvaluatorError, FormatError, show } from '../../errors.ts'
 import { makePatchable, type PatchableModel, promoteInitializers } from '../../formats/onnx-rewrite.ts'
 import type { MergedModel } from '../../merge/model.ts'
 import type { EvaluatorSession, ExampleRange, Scores, Split } from '../evaluator.ts'
@@ -232,7 +232,12 @@ export class OnnxSession implements EvaluatorSession {
     const trial = all.slice(0, TRIAL_BATCHES)
     const fed = await this.#time(this.#session!, trial, this.#weights!.feeds)
 
-    this.#patchableModel() // once per worker, not per candidate: not timed
+    try {
+      this.#patchableModel() // once per worker, not per candidate: not timed
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error
+      return { weights: 'inputs', reason: `The only way: ${error.message}` }
+    }
     const started = performance.now()
     const own = await this.#sessionWith(model)
     const createMs = performance.now() - started
