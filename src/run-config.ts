@@ -89,8 +89,11 @@ export function recipeFileOf(recipe: Recipe, config: ResolvedConfig, manifest: R
   const models = config.sources
     .filter(source => named.has(source.id))
     .map(source => {
+      const parts = [source.path, ...source.path.split('+')] // a model and its adapters
       const sha256 = Object.fromEntries(
-        Object.entries(manifest.digests).filter(([file]) => file === source.path || file.startsWith(`${source.path}/`)),
+        Object.entries(manifest.digests).filter(([file]) =>
+          parts.some(part => file === part || file.startsWith(`${part}/`)),
+        ),
       )
       return [source.id, { path: source.path, ...(Object.keys(sha256).length > 0 && { sha256 }) }] as const
     })

@@ -99,13 +99,22 @@ export const ARCHITECTURES = {
   vit,
 }
 
+const TORCH = { F64: 'float64', F32: 'float32', BF16: 'bfloat16' }
+
+function encode(values, dtype) {
+  if (dtype === 'F64') return new Uint8Array(values.slice().buffer)
+  const data = new Uint8Array(values.length * (dtype === 'F32' ? 4 : 2))
+  encodeFloat32(Float32Array.from(values), dtype, data)
+  return data
+}
+
 /** A base with weights of 1/√columns and experts that differ from it by a fifth of that; one expert leaves a tenth of the elements alone. */
 export function saveFamily(folder, architecture, dtype, experts = 3) {
   const { config, shapes } = ARCHITECTURES[architecture]
   const rng = createRng(2024).split(architecture)
   const bases = shapes().map(([name, shape]) => {
     const scale = 1 / Math.sqrt(shape.at(-1))
-    const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => scale * rng.normal())
+    const values = Float64Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => scale * rng.normal())
     return { name, shape, scale, values }
   })
   const save = (id, valuesOf) => {
@@ -113,13 +122,10 @@ export function saveFamily(folder, architecture, dtype, experts = 3) {
     mkdirSync(path, { recursive: true })
     const tensors = bases.map(tensor => {
       const values = valuesOf(tensor)
-      const data = new Uint8Array(values.length * (dtype === 'F32' ? 4 : 2))
-      encodeFloat32(values, dtype, data)
-      return [tensor.name, { dtype, shape: tensor.shape, data }]
+      return [tensor.name, { dtype, shape: tensor.shape, data: encode(values, dtype) }]
     })
     writeSafetensors(join(path, 'model.safetensors'), tensors)
-    const torch = dtype === 'F32' ? 'float32' : 'bfloat16'
-    writeFileSync(join(path, 'config.json'), JSON.stringify({ ...config, torch_dtype: torch }))
+    writeFileSync(join(path, 'config.json'), JSON.stringify({ ...config, torch_dtype: TORCH[dtype] }))
   }
   save('base', ({ values }) => values)
   for (let e = 0; e < experts; e++) {

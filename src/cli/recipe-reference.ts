@@ -4,6 +4,7 @@ import { loadYamlFile } from '../config/load.ts'
 import { ConfigError, MergeError, show } from '../errors.ts'
 import type { EvaluatorReference } from '../evaluation/job.ts'
 import type { SourceReference } from '../merge/model.ts'
+import { resolveModelPath } from '../merge/model-path.ts'
 import { digestFiles, inspectSources } from '../merge/sources.ts'
 import { recipeFileOf } from '../run-config.ts'
 import { candidateId, splitCandidate } from '../runs/run-reference.ts'
@@ -71,7 +72,7 @@ async function ready(file: RecipeFile, folder: string, label: string): Promise<R
       throw new ConfigError(`The recipe merges "${id}", which its "models" do not name.`, {
         hint: `Add it: models: { ${id}: { path: ... } }`,
       })
-    return { id, path: resolve(folder, model.path) }
+    return { id, path: resolveModelPath(folder, model.path, existsSync) }
   })
   for (const source of sources) {
     const expected = Object.values(file.models[source.id]?.sha256 ?? {})

@@ -13,7 +13,7 @@ import type { ConfigOverrides } from './overrides.ts'
 import { Report } from './report.ts'
 import type { KnownRecipe, ObjectiveChoice, ResolvedConfig } from './resolved.ts'
 import { parseBytes, type SearchFile, searchFileSchema } from './schema.ts'
-import { type Found, MODEL_FILES, resolveSources, stemOf } from './sources.ts'
+import { ADAPTER_FILES, type Found, MODEL_FILES, resolveSources, stemOf } from './sources.ts'
 import { decodeText, MAX_BYTES, type Path, parseYaml, type YamlSource } from './yaml.ts'
 
 const { shape } = searchFileSchema
@@ -131,7 +131,7 @@ function lookAt(path: string): Found {
   const stats = statsOf(path)
   if (!stats) return { kind: 'nothing' }
   if (!stats.isDirectory()) return { kind: 'file' }
-  return { kind: 'folder', files: MODEL_FILES.filter(name => existsSync(join(path, name))) }
+  return { kind: 'folder', files: [...MODEL_FILES, ...ADAPTER_FILES].filter(name => existsSync(join(path, name))) }
 }
 
 /** A known key without a value is as if it were not there, as in other readers of such files. */

@@ -17,11 +17,11 @@ const modelSchema = z
       path: z
         .string()
         .min(1)
-        .describe('A .safetensors or .onnx file, or a folder with model.safetensors or its index.'),
+        .describe('A .safetensors or .onnx file, a folder with model.safetensors or its index, or MODEL+ADAPTER.'),
     }),
   ])
   .describe(
-    'A .safetensors or .onnx file, or a folder with model.safetensors or its index, relative to the folder of this file; or {id, path}.',
+    'A .safetensors or .onnx file, or a folder with model.safetensors or its index, relative to the folder of this file; MODEL+ADAPTER for a model with a low-rank adapter, or the ADAPTER alone where it is one of base_model; or {id, path}.',
   )
 export type ModelEntry = z.infer<typeof modelSchema>
 

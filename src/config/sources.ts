@@ -1,6 +1,7 @@
 import { basename, dirname, extname, resolve } from 'node:path'
 import { show } from '../errors.ts'
 import type { SourceReference } from '../merge/model.ts'
+import { splitModelPath } from '../merge/model-path.ts'
 import { type GenomeConfig, genomeSchema, methodNames } from '../space/genome-config.ts'
 import { genomeProblems, unknownName } from '../space/genome-problems.ts'
 import { searchableMethod } from '../space/methods.ts'
@@ -15,6 +16,9 @@ export type Found =
 
 /** Names that make a folder a model; the last is pickled, so it is refused with the reason. */
 export const MODEL_FILES = ['model.safetensors', 'model.safetensors.index.json', 'pytorch_model.bin'] as const
+
+/** Names that make a folder a low-rank adapter. */
+export const ADAPTER_FILES = ['adapter_config.json', 'adapter_model.safetensors'] as const
 
 export interface ResolvedSources {
   readonly genome: GenomeConfig
@@ -46,11 +50,15 @@ export function resolveSources(
   const sources: SourceReference[] = []
   const taken = new Set(entries.flatMap(entry => explicitId(entry) ?? []))
   const locate = (entry: ModelEntry, path: Path): string => {
-    const written = typeof entry === 'string' ? entry : entry.path
-    const problem = checkModel(written, resolve(folder, written), look)
-    if (problem !== undefined)
-      problems.push({ path: typeof entry === 'string' ? path : [...path, 'path'], message: problem })
-    return resolve(folder, written)
+    const written = pathOf(entry)
+    const found = locateModel(written, entry === baseEntry ? undefined : writtenBasePath(), folder, look)
+    if (found.problem !== undefined)
+      problems.push({ path: typeof entry === 'string' ? path : [...path, 'path'], message: found.problem })
+    return found.path
+  }
+  const writtenBasePath = (): string | undefined => {
+    const named = typeof baseEntry === 'string' ? entries.find(entry => explicitId(entry) === baseEntry) : undefined
+    return baseEntry === undefined ? undefined : pathOf(named ?? baseEntry)
   }
   const identify = (entry: ModelEntry, path: string): string => {
     const id = explicitId(entry) ?? freeId(path, taken)
@@ -97,6 +105,10 @@ export function resolveSources(
   return { sources: complete ? { genome, sources, models, base, notes } : undefined, problems }
 }
 
+function pathOf(entry: ModelEntry): string {
+  return typeof entry === 'string' ? entry : entry.path
+}
+
 function explicitId(entry: ModelEntry): string | undefined {
   return typeof entry === 'string' ? undefined : entry.id
 }
@@ -121,13 +133,48 @@ export function stemOf(path: string): string {
   return basename(path).replace(/\.(?:safetensors|onnx|ya?ml|json)$/i, '')
 }
 
+/**
+ * Where a model is: a path, or `model+adapter` with both parts absolute. An adapter on its own is one of the base.
+ * @param base as written in the file
+ */
+function locateModel(
+  written: string,
+  base: string | undefined,
+  folder: string,
+  look: (path: string) => Found,
+): { readonly path: string; readonly problem: string | undefined } {
+  const split = splitModelPath(written, part => look(resolve(folder, part)).kind !== 'nothing') ?? [written]
+  const alone = split.length === 1 && isAdapter(look(resolve(folder, written)))
+  if (alone && base === undefined) {
+    const problem = `${show(written)} is an adapter, which means nothing without its model; write it as "MODEL+ADAPTER", or give "base_model"`
+    return { path: resolve(folder, written), problem }
+  }
+  const [model, ...adapters] = alone
+    ? [...(splitModelPath(base!, part => look(resolve(folder, part)).kind !== 'nothing') ?? [base!]), written]
+    : split
+  const problem =
+    checkModel(model!, resolve(folder, model!), look) ??
+    adapters.map(adapter => checkAdapter(adapter, look(resolve(folder, adapter)))).find(found => found !== undefined)
+  return { path: [model!, ...adapters].map(part => resolve(folder, part)).join('+'), problem }
+}
+
+function isAdapter(found: Found): boolean {
+  return found.kind === 'folder' && found.files.includes(ADAPTER_FILES[0]) && !found.files.includes(MODEL_FILES[0])
+}
+
+function checkAdapter(written: string, found: Found): string | undefined {
+  const missing = ADAPTER_FILES.find(name => found.kind !== 'folder' || !found.files.includes(name))
+  if (missing === undefined) return undefined
+  return `what follows a "+" is the folder of a low-rank adapter, with ${ADAPTER_FILES.join(' and ')}; ${show(written)} has no ${missing}`
+}
+
 /** What keeps a path from being a model, if anything. Its content is read later. */
 function checkModel(written: string, path: string, look: (path: string) => Found): string | undefined {
   const found = look(path)
   const pickled = 'pickled weights can run code when they are read; save them as .safetensors'
   if (found.kind === 'nothing') {
     const advice = written.includes('+')
-      ? 'adapters ("model+adapter") are not applied by this version; merge the adapter into its model first'
+      ? 'of "model+adapter" both are paths, relative to the folder of this file'
       : /^[\w-][\w.-]*\/[\w.-]+(?:@[\w.-]+)?$/.test(written)
         ? 'if it is the name of a model on a hub, download it first and give its folder'
         : 'paths are relative to the folder of this file'

@@ -26,12 +26,12 @@ export function cellProducts(
     const sums = new Float64Array(packed)
     let cell = 0
     for (const { name, elements, start } of line.tensors) {
-      const { dtype } = sources[0]!.checkpoint.tensors.get(name)!
-      if (!isWeightDtype(dtype)) continue
       for (let at = 0; at < elements; at += CHUNK) {
         const length = Math.min(CHUNK, elements - at)
-        const bytes = new Uint8Array(length * dtypeBytes(dtype))
         for (const [s, { checkpoint }] of sources.entries()) {
+          const { dtype } = checkpoint.tensors.get(name)!
+          if (!isWeightDtype(dtype)) continue
+          const bytes = new Uint8Array(length * dtypeBytes(dtype))
           checkpoint.readRange(name, at * dtypeBytes(dtype), bytes)
           decodeToFloat32(bytes, dtype, chunks[s]!.subarray(0, length))
         }

@@ -3,6 +3,7 @@ import type { Checkpoint } from '../formats/checkpoint.ts'
 import { type Dtype, isWeightDtype } from '../formats/dtype.ts'
 import type { TensorSpec } from '../formats/safetensors.ts'
 import { SOURCES_LIMIT, type WeightTensor } from './layout.ts'
+import { storedTensors } from './lora-checkpoint.ts'
 
 /** What several checkpoints have in common: everything, or they cannot be merged. Pure; `sources.ts` opens the files. */
 
@@ -41,7 +42,7 @@ export function requireCommonTensors(sources: readonly NamedCheckpoint[]): Commo
 
   const weights: WeightTensor[] = []
   const others: TensorSpec[] = []
-  for (const { name, dtype, shape } of first.checkpoint.tensors.values()) {
+  for (const { name, dtype, shape } of storedTensors(first.checkpoint).values()) {
     if (isWeightDtype(dtype)) {
       weights.push({ name, dtype, shape, elements: shape.reduce((product, size) => product * size, 1) })
     } else if (dtype.startsWith('F8')) {
@@ -81,8 +82,9 @@ function sideOf(id: string, names: readonly string[]): string | undefined {
 
 function requireSame(a: NamedCheckpoint, b: NamedCheckpoint, what: string, of: (tensor: TensorSpec) => string): void {
   const different: string[] = []
-  for (const tensor of a.checkpoint.tensors.values()) {
-    const [inA, inB] = [of(tensor), of(b.checkpoint.tensors.get(tensor.name)!)]
+  const other = storedTensors(b.checkpoint)
+  for (const tensor of storedTensors(a.checkpoint).values()) {
+    const [inA, inB] = [of(tensor), of(other.get(tensor.name)!)]
     if (inA !== inB) different.push(`${show(tensor.name)} is ${inA} in ${show(a.id)} and ${inB} in ${show(b.id)}`)
   }
   if (different.length === 0) return

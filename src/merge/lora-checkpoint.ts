@@ -1,9 +1,7 @@
 import { MergeError, show } from '../errors.ts'
 import type { Checkpoint, FilePlace, TensorInfo } from '../formats/checkpoint.ts'
 import { decodeToFloat32, dtypeBytes, isWeightDtype } from '../formats/dtype.ts'
-import type { Adaptation } from '../formats/lora.ts'
-
-type LowRank = Extract<Adaptation, { kind: 'low-rank' }>
+import type { Adaptation, LowRank } from '../formats/lora.ts'
 
 /**
  * A model with a low-rank adapter applied, as a checkpoint: nothing is computed before it is read, row by row. Adapted tensors read as float32, so
@@ -17,7 +15,11 @@ export class LoraCheckpoint implements Checkpoint {
   readonly #model: Checkpoint
   readonly #adapter: Checkpoint
   readonly #adaptations: ReadonlyMap<string, Adaptation>
-  readonly #transposed: boolean
+  /** As the model without the adapter stores its tensors: what a merge is written as. */
+  get stored(): ReadonlyMap<string, TensorInfo> {
+    return this.#model instanceof LoraCheckpoint ? this.#model.stored : this.#model.tensors
+  }
+
   /** The last adapted tensor's factors: reads of one tensor follow each other. */
   #factors:
     | { readonly name: string; readonly A: Float32Array; readonly B: Float32Array; readonly rank: number }
@@ -25,22 +27,15 @@ export class LoraCheckpoint implements Checkpoint {
 
   /**
    * Takes over both checkpoints: `close` closes them.
-   * @param transposed adapted weights are stored (in, out)
    * @throws {MergeError} where the shapes of an adapted tensor and its factors do not fit
    */
-  constructor(
-    model: Checkpoint,
-    adapter: Checkpoint,
-    adaptations: ReadonlyMap<string, Adaptation>,
-    transposed: boolean,
-  ) {
-    this.path = adapter.path
+  constructor(model: Checkpoint, adapter: Checkpoint, adaptations: ReadonlyMap<string, Adaptation>) {
+    this.path = `${model.path}+${adapter.path}`
     this.files = [...model.files, ...adapter.files]
     this.metadata = model.metadata
     this.#model = model
     this.#adapter = adapter
     this.#adaptations = adaptations
-    this.#transposed = transposed
     this.tensors = new Map([...model.tensors].map(([name, info]) => [name, this.#infoOf(info, adaptations.get(name))]))
   }
 
@@ -85,21 +80,22 @@ export class LoraCheckpoint implements Checkpoint {
     target.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
   }
 
-  /** W + scale · B A (or its transpose) for `count` elements from `begin` on. */
+  /** W + scale · B A (or its transpose) for `count` elements from `begin` on, summed in float64. */
   #adapted(name: string, adaptation: LowRank, begin: number, count: number): Float32Array {
     const out = this.#floats(this.#model, name, begin, count)
-    const columns = this.tensors.get(name)!.shape[1]!
+    const { scale, transposed } = adaptation
     const { A, B, rank } = this.#load(name, adaptation)
     const inputs = A.length / rank
+    const columns = transposed ? B.length / rank : inputs
     for (let at = 0; at < count; ) {
       const row = Math.floor((begin + at) / columns)
       const first = (begin + at) % columns
       const length = Math.min(columns - first, count - at)
       for (let column = first; column < first + length; column++, at++) {
-        const [o, i] = this.#transposed ? [column, row] : [row, column]
+        const [o, i] = transposed ? [column, row] : [row, column]
         let sum = 0
         for (let k = 0; k < rank; k++) sum += B[o * rank + k]! * A[k * inputs + i]!
-        out[at] = out[at]! + adaptation.scale * sum
+        out[at] = out[at]! + scale * sum
       }
     }
     return out
@@ -110,8 +106,8 @@ export class LoraCheckpoint implements Checkpoint {
       const [a, b] = [this.#adapter.tensors.get(A)!, this.#adapter.tensors.get(B)!]
       this.#factors = {
         name,
-        A: this.#floats(this.#adapter, A, 0, a.shape[0]! * a.shape[1]!),
-        B: this.#floats(this.#adapter, B, 0, b.shape[0]! * b.shape[1]!),
+        A: this.#floats(this.#adapter, A, 0, elementsOf(a)),
+        B: this.#floats(this.#adapter, B, 0, elementsOf(b)),
         rank: a.shape[0]!,
       }
     }
@@ -136,14 +132,24 @@ export class LoraCheckpoint implements Checkpoint {
       return { ...whole, name: info.name }
     }
     const [a, b] = [this.#adapter.tensors.get(adaptation.A)!.shape, this.#adapter.tensors.get(adaptation.B)!.shape]
-    const expected = this.#transposed ? [a[1], b[0]] : [b[0], a[1]]
-    if (info.shape.length !== 2 || info.shape.some((size, axis) => size !== expected[axis])) {
+    const expected = adaptation.transposed ? [...a.slice(1), b[0]] : [b[0], ...a.slice(1)]
+    if (info.shape.length !== expected.length || info.shape.some((size, axis) => size !== expected[axis])) {
       throw new MergeError(
         `${this.#adapter.path} adapts ${show(info.name)} as [${expected.join(', ')}], but in ${this.#model.path} it is [${info.shape.join(', ')}].`,
         { hint: 'Name the model that the adapter was trained on as its base.' },
       )
     }
-    const elements = info.shape.reduce((product, size) => product * size, 1)
-    return { name: info.name, shape: info.shape, dtype: 'F32', byteLength: elements * 4 }
+    return { name: info.name, shape: info.shape, dtype: 'F32', byteLength: elementsOf(info) * 4 }
   }
+}
+
+/** Tensors with the types that a model stores them in; adapted ones are read as float32. */
+export function storedTensors(checkpoint: Checkpoint): ReadonlyMap<string, TensorInfo> {
+  if (!(checkpoint instanceof LoraCheckpoint)) return checkpoint.tensors
+  const { stored } = checkpoint
+  return new Map([...checkpoint.tensors].map(([name, info]) => [name, { ...info, dtype: stored.get(name)!.dtype }]))
+}
+
+function elementsOf({ shape }: TensorInfo): number {
+  return shape.reduce((product, size) => product * size, 1)
 }

@@ -1,7 +1,7 @@
 /** A checkpoint to merge, by name. Plain data. */
 export interface SourceReference {
   readonly id: string
-  /** Absolute path: a `.safetensors` file, a folder with `model.safetensors` or its index, or an `.onnx` file. */
+  /** Absolute path: a `.safetensors` file, a folder with `model.safetensors` or its index, or an `.onnx` file; or `model+adapter`, both absolute. */
   readonly path: string
 }
 

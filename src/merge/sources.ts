@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { ConfigError, MergeError, show } from '../errors.ts'
-import { type Dtype, dtypeBytes } from '../formats/dtype.ts'
-import { openCheckpoint } from '../formats/open-file.ts'
+import type { Checkpoint } from '../formats/checkpoint.ts'
+import { type Dtype, dtypeBytes, isWeightDtype, type WeightDtype } from '../formats/dtype.ts'
 import { widen } from './convert.ts'
 import { type CommonTensors, type NamedCheckpoint, requireCommonTensors } from './inspect.ts'
 import {
@@ -23,6 +23,7 @@ import {
   type WeightTensor,
 } from './layout.ts'
 import type { SourceReference } from './model.ts'
+import { openModel } from './open-model.ts'
 
 /** The rim between source models on disk and merging. */
 
@@ -74,7 +75,7 @@ export function openSources(references: readonly SourceReference[]): OpenSources
     for (const { checkpoint } of sources) checkpoint.close()
   }
   try {
-    for (const { id, path } of references) sources.push({ id, checkpoint: openCheckpoint(path) })
+    for (const { id, path } of references) sources.push({ id, checkpoint: openModel(path) })
     return { sources, ...requireCommonTensors(sources), close }
   } catch (error) {
     close()
@@ -151,11 +152,12 @@ export function loadSharedSources(
 function loadTensor(
   { checkpoint }: NamedCheckpoint,
   position: number,
-  { name, dtype }: WeightTensor,
+  { name }: WeightTensor,
   stretches: readonly Stretch[],
   banks: readonly SharedMemory[],
   kernels: readonly Kernel[],
 ): void {
+  const dtype = weightDtype(checkpoint, name)
   const size = dtypeBytes(dtype)
   const decoded = TILE_BYTES / size
   let read = 0
@@ -195,6 +197,13 @@ function requireFinite(
       if (!isFiniteResult(largest)) throw notFinite(id, checkpoint.path, name)
     }
   }
+}
+
+/** As it is read: what an adapter changes is float32, whatever its model is stored as. */
+function weightDtype({ tensors, path }: Checkpoint, name: string): WeightDtype {
+  const { dtype } = tensors.get(name)!
+  if (isWeightDtype(dtype)) return dtype
+  throw new MergeError(`Tensor ${show(name)} of ${path} is ${dtype}; only floats are merged.`)
 }
 
 function notFinite(id: string, path: string, name: string): MergeError {

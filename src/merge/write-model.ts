@@ -25,6 +25,7 @@ import { blockStart, padded } from './layout.ts'
 import { notFinite } from './merge.ts'
 import type { KernelPlan, OperatorPlan } from './method.ts'
 import type { SourceReference } from './model.ts'
+import { modelFolder } from './open-model.ts'
 import { OperatorTensors } from './operator-tensors.ts'
 import { planTensors, type Section } from './plan.ts'
 import { encodeStretch, INFINITE_FROM, readStretch } from './program/read-tensor.ts'
@@ -99,7 +100,7 @@ async function writeFolder(
     const names = ['model.safetensors']
     await writeWeights(recipe, opened, join(temporary, 'model.safetensors'), options)
     // The first named model is the base where the recipe has one.
-    const { path } = opened.sources[0]!.checkpoint
+    const path = modelFolder(opened.sources[0]!.checkpoint.path)
     if (statSync(path).isDirectory()) names.push(...copyCompanions(path, temporary, options.dtype))
     syncFolder(temporary)
     renameSync(temporary, target)
@@ -204,16 +205,17 @@ function createChunkMerge(sources: readonly NamedCheckpoint[]): ChunkMerge {
   }
 
   return (name, sections, written, append) => {
-    const { dtype, byteLength } = sources[0]!.checkpoint.tensors.get(name)!
-    if (!isWeightDtype(dtype)) return
-    const elements = byteLength / dtypeBytes(dtype)
+    const elements = sources[0]!.checkpoint.tensors.get(name)!.shape.reduce((product, size) => product * size, 1)
     for (let at = 0; at < elements; at += CHUNK) {
       const length = Math.min(CHUNK, elements - at)
       const here = sections.filter(({ begin, end }) => begin < at + length && end > at)
       const needed = new Set(here.flatMap(({ plan: { base, terms } }) => [...terms.map(({ source }) => source), base]))
-      const stored = new Uint8Array(memory.buffer, storedAt, length * dtypeBytes(dtype))
       for (const source of needed) {
         if (source === undefined) continue
+        // An adapter's tensors are float32, whatever its model is stored as.
+        const { dtype } = sources[source]!.checkpoint.tensors.get(name)!
+        if (!isWeightDtype(dtype)) continue
+        const stored = new Uint8Array(memory.buffer, storedAt, length * dtypeBytes(dtype))
         sources[source]!.checkpoint.readRange(name, at * dtypeBytes(dtype), stored)
         widen(kernel, memory, dtype, storedAt, chunkAt(source), length)
       }

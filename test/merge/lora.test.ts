@@ -74,6 +74,51 @@ describe('an adapter', () => {
     near(valuesOf(adapter, base, 'model.q.weight'), grown(3 / 2))
   })
 
+  it('takes the rank of a module from its pattern', () => {
+    const { base, adapter, grown } = save({ rank: 3, config: { r: 8, rank_pattern: { 'model.q': 3 } } })
+    near(valuesOf(adapter, base, 'model.q.weight'), grown(16 / 3))
+  })
+
+  it('is named with its model, and several are applied one after the other', () => {
+    const { base, adapter, grown } = save()
+    near(valuesOf(`${base}+${adapter}`, undefined, 'model.q.weight'), grown(8))
+    const twice = grown(8).map((value, i) => 2 * value - grown(0)[i]!)
+    near(valuesOf(`${base}+${adapter}+${adapter}`, undefined, 'model.q.weight'), twice)
+  })
+
+  it('adapts embeddings by row and convolutions by kernel', () => {
+    const folder = newFolder()
+    const config = { r: 2, lora_alpha: 2 }
+    const [A, B] = [gen(5, 2 * 3), gen(6, 4 * 2)]
+    const [K, C] = [gen(7, 2 * 3 * 2 * 2), gen(8, 5 * 2)]
+    const base = join(folder, 'model.safetensors')
+    writeSafetensors(base, [
+      ['embed.weight', float([3, 4], new Float32Array(12))],
+      ['conv.weight', float([5, 3, 2, 2], new Float32Array(60))],
+    ])
+    writeSafetensors(join(folder, 'adapter_model.safetensors'), [
+      ['base_model.model.embed.lora_embedding_A', float([2, 3], A)],
+      ['base_model.model.embed.lora_embedding_B', float([4, 2], B)],
+      ['base_model.model.conv.lora_A.weight', float([2, 3, 2, 2], K)],
+      ['base_model.model.conv.lora_B.weight', float([5, 2, 1, 1], C)],
+    ])
+    writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify(config))
+    const adapter = join(folder, 'adapter_model.safetensors')
+    const product = (rows: number, columns: number, of: (row: number, column: number, k: number) => number) =>
+      Array.from({ length: rows * columns }, (_, e) => {
+        const [row, column] = [Math.floor(e / columns), e % columns]
+        return of(row, column, 0) + of(row, column, 1)
+      })
+    near(
+      valuesOf(`${base}+${adapter}`, undefined, 'embed.weight'),
+      product(3, 4, (v, d, k) => B[d * 2 + k]! * A[k * 3 + v]!),
+    )
+    near(
+      valuesOf(`${base}+${adapter}`, undefined, 'conv.weight'),
+      product(5, 12, (o, i, k) => C[o * 2 + k]! * K[k * 12 + i]!),
+    )
+  })
+
   it('grows weights that are stored (in, out)', () => {
     const { base, adapter, grown } = save({ transposed: true })
     near(valuesOf(adapter, base, 'model.q.weight'), grown(8))
@@ -111,6 +156,9 @@ describe('adapter files that cannot be applied', () => {
     ['{"r": 0, "lora_alpha": 1}', 'config: r'],
     ['{"r": 2, "lora_alpha": 1, "use_dora": true}', 'DoRA'],
     ['{"r": 2, "lora_alpha": 1, "peft_type": "LOHA"}', 'type "LOHA"; only LORA is read'],
+    ['{"r": 2, "lora_alpha": 1, "init_lora_weights": "pissa_niter_4"}', 'belongs to a changed copy of its model'],
+    ['{"r": 2, "lora_alpha": 1, "layer_replication": [[0, 2], [0, 2]]}', 'an adapter of replicated layers'],
+    ['{"r": 2, "lora_alpha": 1, "rank_pattern": {"(a+)+$": 3}}', 'has the regular expression "(a+)+$"'],
   ])('%s', (json, message) => {
     expect(() => parseLoraConfig(json, 'config')).toThrow(message)
   })
@@ -119,7 +167,13 @@ describe('adapter files that cannot be applied', () => {
     [{ 'q.lora_A.weight': [2, 4] }, 'has lora_A of "q" but not lora_B'],
     [{ 'q.lora_A.weight': [2, 4], 'q.lora_B.weight': [3, 1] }, 'expected [rank, in] and [out, rank]'],
     [{ 'v.lora_A.weight': [2, 4], 'v.lora_B.weight': [3, 2] }, 'the model has no tensor "v.weight"'],
-    [{ 'e.lora_embedding_A': [2, 4] }, 'adapts the embedding "e"'],
+    [{ 'e.lora_embedding_A': [2, 4] }, 'has lora_A of "e" but not lora_B'],
+    [{ 'q.lora_A.weight': [3, 4], 'q.lora_B.weight': [3, 3] }, 'have rank 3, but the configuration says 2'],
+    [{ 'q.lora_A.weight': [2, 4], 'q.lora_A.default.weight': [2, 4] }, 'has lora_A of "q" twice'],
+    [{ 'q.weight': [3, 4], 'q.lora_A.weight': [2, 4], 'q.lora_B.weight': [3, 2] }, 'changes "q.weight" twice'],
+    [{ 'q.lora_B.bias': [3] }, 'which is no factor of a low-rank sum'],
+    [{ 'q.lora_magnitude_vector': [3] }, 'which is no factor of a low-rank sum'],
+    [{ 'q.lora_A.weight': [0, 4], 'q.lora_B.weight': [3, 0] }, 'expected [rank, in] and [out, rank]'],
     [{ 'base_model.model.head.weight': [2] }, 'the model has no tensor "head.weight"'],
   ])('%j', (entries, message) => {
     expect(() => adaptations(config, shapes(entries), model, 'adapter')).toThrow(message)

@@ -12,11 +12,13 @@ import {
 import { basename, dirname, join, resolve } from 'node:path'
 import { ConfigError, FormatError, show } from '../../errors.ts'
 import type { Checkpoint } from '../../formats/checkpoint.ts'
-import { openCheckpoint } from '../../formats/open-file.ts'
 import { SHARD_BYTES, ShardedWriter } from '../../formats/shards.ts'
 import { syncFolder, temporaryName } from '../../formats/write-file.ts'
 import { indexLayers } from '../../space/layer-groups.ts'
 import { COMPANIONS } from '../companions.ts'
+import { storedTensors } from '../lora-checkpoint.ts'
+import { splitModelPath } from '../model-path.ts'
+import { modelFolder, openModel } from '../open-model.ts'
 import { programSpecs, writeProgram } from '../program/write-program.ts'
 import { compileMergekit, type KnownModel } from './compile.ts'
 import { modelCard } from './model-card.ts'
@@ -179,8 +181,13 @@ function openModels(config: MergekitConfig, folder: string): Map<string, OpenedM
   try {
     for (const name of names) {
       const path = locate(name, folder)
-      const checkpoint = openCheckpoint(path)
-      opened.set(name, { path, checkpoint, known: { name, tensors: checkpoint.tensors, tied: isTied(path) } })
+      const checkpoint = openModel(path)
+      const own = modelFolder(path)
+      opened.set(name, {
+        path: own,
+        checkpoint,
+        known: { name, tensors: storedTensors(checkpoint), tied: isTied(own) },
+      })
     }
   } catch (error) {
     for (const { checkpoint } of opened.values()) checkpoint.close()
@@ -189,12 +196,14 @@ function openModels(config: MergekitConfig, folder: string): Map<string, OpenedM
   return opened
 }
 
+/** A path, relative to the folder of the configuration or to where we are; or `model+adapter`, whose parts are such paths. */
 function locate(name: string, folder: string): string {
-  const path = [resolve(folder, name), resolve(name)].find(candidate => existsSync(candidate))
-  if (path !== undefined) return path
+  const find = (part: string) => [resolve(folder, part), resolve(part)].find(candidate => existsSync(candidate))
+  const parts = splitModelPath(name, part => find(part) !== undefined)
+  if (parts !== undefined) return parts.map(find).join('+')
   throw new ConfigError(`There is no model ${show(name)} in ${folder}.`, {
     hint: name.includes('+')
-      ? 'Adapters written as model+adapter have to be merged into their model first.'
+      ? 'Of "model+adapter" both are folders on disk: download them first.'
       : 'Models are read from disk: download it first, and give its folder.',
   })
 }
