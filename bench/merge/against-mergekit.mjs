@@ -92,7 +92,8 @@ function marksOf(parsed) {
   const known = new Map()
   for (const path of paths) {
     const checkpoint = openCheckpoint(path)
-    known.set(path, { name: path, tensors: checkpoint.tensors, tied: false, checkpoint })
+    const { model_type: modelType } = JSON.parse(readFileSync(join(path, 'config.json'), 'utf8'))
+    known.set(path, { name: path, tensors: checkpoint.tensors, tied: false, modelType, checkpoint })
   }
   const program = compileMergekit(config, known, 0)
   const values = ({ model, tensor }) => read(known.get(program.models[model]).checkpoint, tensor)

@@ -52,6 +52,7 @@ const decoder = (architecture, type, { bias = false, norms = [] } = {}) => ({
   },
 })
 
+/** Named as transformers 5 names them in memory: mergekit asks it for the names, and leaves out the encoder of files with the older ones. */
 const vit = {
   config: {
     architectures: ['ViTForImageClassification'],
@@ -71,23 +72,18 @@ const vit = {
       ['vit.embeddings.patch_embeddings.projection.bias', [HIDDEN]],
     ]
     for (let i = 0; i < LAYERS; i++) {
-      const layer = `vit.encoder.layer.${i}`
-      for (const name of [
-        'attention.attention.query',
-        'attention.attention.key',
-        'attention.attention.value',
-        'attention.output.dense',
-      ]) {
+      const layer = `vit.layers.${i}`
+      for (const name of ['attention.q_proj', 'attention.k_proj', 'attention.v_proj', 'attention.o_proj']) {
         shapes.push([`${layer}.${name}.weight`, [HIDDEN, HIDDEN]], [`${layer}.${name}.bias`, [HIDDEN]])
       }
-      shapes.push(
-        [`${layer}.intermediate.dense.weight`, [INNER, HIDDEN]],
-        [`${layer}.intermediate.dense.bias`, [INNER]],
-      )
-      shapes.push([`${layer}.output.dense.weight`, [HIDDEN, INNER]], [`${layer}.output.dense.bias`, [HIDDEN]])
-      shapes.push([`${layer}.layernorm_before.weight`, [HIDDEN]], [`${layer}.layernorm_after.weight`, [HIDDEN]])
+      shapes.push([`${layer}.mlp.fc1.weight`, [INNER, HIDDEN]], [`${layer}.mlp.fc1.bias`, [INNER]])
+      shapes.push([`${layer}.mlp.fc2.weight`, [HIDDEN, INNER]], [`${layer}.mlp.fc2.bias`, [HIDDEN]])
+      for (const name of ['layernorm_before', 'layernorm_after']) {
+        shapes.push([`${layer}.${name}.weight`, [HIDDEN]], [`${layer}.${name}.bias`, [HIDDEN]])
+      }
     }
-    shapes.push(['vit.layernorm.weight', [HIDDEN]], ['classifier.weight', [7, HIDDEN]], ['classifier.bias', [7]])
+    shapes.push(['vit.layernorm.weight', [HIDDEN]], ['vit.layernorm.bias', [HIDDEN]])
+    shapes.push(['classifier.weight', [7, HIDDEN]], ['classifier.bias', [7]])
     return shapes
   },
 }

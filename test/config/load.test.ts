@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -186,6 +186,31 @@ evaluator: EVALUATOR
     expect(config.sources.map(source => source.id)).toEqual(['low', 'low-2', 'sharded'])
     expect(config.base).toBe('low-2')
     expect(config.models).toEqual(['low', 'sharded'])
+  })
+
+  it('takes adapters as MODEL+ADAPTER, or alone where base_model says of what', () => {
+    const adapter = join(folder, 'tuned')
+    mkdirSync(adapter)
+    for (const name of ['adapter_config.json', 'adapter_model.safetensors']) writeFileSync(join(adapter, name), '')
+    const low = fixture('models/low.safetensors')
+    const genome = (models: string, rest: string) =>
+      written(`genome: {models: [${models}], merge_method: linear${rest}}\nevaluator: EVALUATOR\n`)
+    const paths = (file: string) => loadSearchConfig(file).sources.map(({ id, path }) => [id, path])
+    expect(paths(genome(`${low}+tuned, MODELS/high.safetensors`, ''))).toEqual([
+      ['tuned', `${low}+${adapter}`],
+      ['high', fixture('models/high.safetensors')],
+    ])
+    expect(paths(genome('tuned, MODELS/high.safetensors', ', base_model: MODELS/low.safetensors'))).toEqual([
+      ['tuned', `${low}+${adapter}`],
+      ['high', fixture('models/high.safetensors')],
+      ['low', low],
+    ])
+    expect(messageOf(() => paths(genome('tuned', '')))).toContain(
+      '"tuned" is an adapter, which means nothing without its model',
+    )
+    expect(messageOf(() => paths(genome(`${low}+MODELS/sharded`, '')))).toContain(
+      'what follows a "+" is the folder of a low-rank adapter',
+    )
   })
 
   it('treats a key without a value as absent, but not an unknown one', () => {

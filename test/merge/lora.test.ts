@@ -1,10 +1,16 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { decodeToFloat32 } from '../../src/formats/dtype.ts'
 import { adaptations, parseLoraConfig } from '../../src/formats/lora.ts'
+import { openCheckpoint } from '../../src/formats/open-file.ts'
 import { writeSafetensors } from '../../src/formats/write-file.ts'
+import { createMerger } from '../../src/merge/merge.ts'
+import { mergeMergekit } from '../../src/merge/mergekit/merge-config.ts'
 import { openModel } from '../../src/merge/open-model.ts'
-import { gen, temporaryFolders } from './fixture.ts'
+import { loadSharedSources } from '../../src/merge/sources.ts'
+import { mergeToFiles } from '../../src/merge/write-model.ts'
+import { gen, taskArithmeticRecipe, temporaryFolders, tensor } from './fixture.ts'
 
 const newFolder = temporaryFolders()
 const float = (shape: number[], values: ArrayLike<number>) =>
@@ -51,6 +57,19 @@ const valuesOf = (path: string, base: string | undefined, name: string) => {
   model.close()
   return values
 }
+
+const openBytes = (path: string, name: string) => {
+  const model = openCheckpoint(path)
+  const bytes = model.read(name).slice()
+  model.close()
+  return bytes
+}
+const bfloat16 = (bytes: Uint8Array) => {
+  const values = new Float32Array(bytes.length / 2)
+  decodeToFloat32(bytes, 'BF16', values)
+  return values
+}
+const rounded = (values: readonly number[]) => [...bfloat16(tensor(values, [values.length], 'BF16').data)]
 
 const near = (found: readonly number[], expected: readonly number[]) =>
   expected.forEach((value, i) => {
@@ -143,6 +162,55 @@ describe('an adapter', () => {
     expect(() => openModel(adapter, undefined)).toThrow(
       'is an adapter, which means nothing without its model. It was trained on "tiny/base".',
     )
+  })
+})
+
+describe('adapters among the sources of a merge', () => {
+  it('are merged as the models they make, in memory and to files', async () => {
+    const { base, adapter, grown } = save()
+    const references = [
+      { id: 'base', path: base },
+      { id: 'tuned', path: `${base}+${adapter}` },
+    ]
+    const recipe = taskArithmeticRecipe('base', { tuned: 0.5 })
+    const expected = grown(4)
+    const merger = createMerger(loadSharedSources(references, { threads: 1 }), 0)
+    near([...merger.merge(recipe).tensors.get('model.q.weight')!.data], expected)
+    const out = join(newFolder(), 'out.safetensors')
+    await mergeToFiles(recipe, references, out)
+    near(valuesOf(out, undefined, 'model.q.weight'), expected)
+  })
+
+  it('are written in the type of their model, though they are merged in float32', async () => {
+    const { base, adapter, grown } = save()
+    const whole = new Float32Array(openBytes(base, 'model.q.weight').buffer)
+    writeSafetensors(join(base, 'model.safetensors'), [
+      ['model.q.weight', tensor(whole, [3, 4], 'BF16')],
+      ['model.norm.weight', tensor([5, 6], [2], 'BF16')],
+    ])
+    const folder = newFolder()
+    const config = {
+      merge_method: 'task_arithmetic',
+      base_model: base,
+      models: [{ model: `${base}+${adapter}`, parameters: { weight: 1 } }],
+    }
+    const [mergekit, recipe] = [join(folder, 'mergekit'), join(folder, 'recipe.safetensors')]
+    await mergeMergekit(config, mergekit, { folder, text: '' })
+    const references = [
+      { id: 'base', path: base },
+      { id: 'tuned', path: `${base}+${adapter}` },
+    ]
+    await mergeToFiles(taskArithmeticRecipe('base', { tuned: 1 }), references, recipe)
+    const [W, delta] = [rounded(Array.from(whole)), grown(8).map((value, i) => value - whole[i]!)]
+    for (const path of [mergekit, recipe]) {
+      const model = openCheckpoint(path)
+      expect(model.tensors.get('model.q.weight')?.dtype).toBe('BF16')
+      const found = bfloat16(model.read('model.q.weight'))
+      for (const [i, w] of W.entries()) {
+        expect(Math.abs(found[i]! - w - delta[i]!)).toBeLessThanOrEqual(2 ** -8 * Math.abs(w + delta[i]!))
+      }
+      model.close()
+    }
   })
 })
 

@@ -5,15 +5,19 @@ import { settingsOf } from '../operators/apply.ts'
 import type { MergeOperator } from '../operators/operator.ts'
 import { findOperator } from '../operators/registry.ts'
 import type { MergeProgram, ProgramTensor, TensorReference } from '../program/program.ts'
+import { isDescribed } from './architectures.ts'
 import type { MergekitConfig, MergekitSlice } from './schema.ts'
 import { commonShape, type KnownTensor } from './shapes.ts'
 import { asBoolean, asNumber, evaluate, type ParameterValue, type Scalar } from './values.ts'
 
-/** The tensors of one model, by name, and whether its output head is its embedding. */
+/** The tensors of one model, by name. */
 export interface KnownModel {
   readonly name: string
   readonly tensors: ReadonlyMap<string, KnownTensor>
+  /** Whether its output head is its embedding. */
   readonly tied: boolean
+  /** `model_type` of its config. */
+  readonly modelType?: string | undefined
 }
 
 const DTYPES: Readonly<Record<string, WeightDtype>> = { bfloat16: 'BF16', float16: 'F16', float32: 'F32' }
@@ -65,7 +69,7 @@ function slicesOf(
     {
       sources: listed.map(({ model, parameters }) => {
         const { layers } = indexLayers([...models.get(model)!.tensors.keys()])
-        return { model, parameters, layer_range: [0, Math.max(1, (layers.at(-1) ?? 0) + 1)] }
+        return { model, parameters, layer_range: [0, (layers.at(-1) ?? -1) + 1] }
       }),
     },
   ]
@@ -125,7 +129,11 @@ class ProgramBuilder {
     const names = new Set<string>()
     for (const { model } of slice.sources) {
       const index = this.#indices.get(model)!
-      for (const name of this.#models.get(model)!.tensors.keys()) if (layerOf(name, index) === side) names.add(name)
+      const { tensors, modelType } = this.#models.get(model)!
+      for (const name of tensors.keys()) {
+        const place = layerOf(name, index)
+        if (typeof place !== 'number' && (isDescribed(modelType) ? place : 'pre') === side) names.add(name)
+      }
     }
     return [...names]
   }

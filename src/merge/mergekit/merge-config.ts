@@ -186,7 +186,7 @@ function openModels(config: MergekitConfig, folder: string): Map<string, OpenedM
       opened.set(name, {
         path: own,
         checkpoint,
-        known: { name, tensors: storedTensors(checkpoint), tied: isTied(own) },
+        known: { name, tensors: storedTensors(checkpoint), ...factsOf(own) },
       })
     }
   } catch (error) {
@@ -208,9 +208,10 @@ function locate(name: string, folder: string): string {
   })
 }
 
-function isTied(path: string): boolean {
+function factsOf(path: string): Pick<KnownModel, 'tied' | 'modelType'> {
   const config = readJson(join(path, 'config.json'))
-  return config?.tie_word_embeddings === true
+  const { tie_word_embeddings: tied, model_type: modelType } = config ?? {}
+  return { tied: tied === true, modelType: typeof modelType === 'string' ? modelType : undefined }
 }
 
 /** Also false for what would lie inside a file: a model may be a single one. */

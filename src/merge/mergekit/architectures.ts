@@ -1,0 +1,60 @@
+/**
+ * Model types for which mergekit (0.1.5) knows what comes before the layers and what after. Of every other it puts all tensors outside the layers
+ * before them, so that in a configuration of slices the first one governs them, heads too.
+ */
+const DESCRIBED: ReadonlySet<string> = new Set([
+  'afmoe',
+  'apertus',
+  'arcee',
+  'baichuan',
+  'bert',
+  'chatglm',
+  'cohere',
+  'cohere2',
+  'distilbert',
+  'exaone',
+  'falcon',
+  'gemma',
+  'gemma2',
+  'gemma3',
+  'gemma3_text',
+  'glm4',
+  'glm4_moe',
+  'gpt2',
+  'gpt_bigcode',
+  'gpt_neox',
+  'granite',
+  'granitemoehybrid',
+  'internlm2',
+  'jais',
+  'lfm2',
+  'llama',
+  'llama4',
+  'llama4_text',
+  'mamba',
+  'mistral',
+  'mistral3',
+  'mixtral',
+  'olmo2',
+  'phi',
+  'phi3',
+  'phi3small',
+  'qwen',
+  'qwen2',
+  'qwen2_5_vl',
+  'qwen2_vl',
+  'qwen3',
+  'qwen3_moe',
+  'qwen3_vl',
+  'roberta',
+  'solar',
+  'stablelm',
+  'starcoder2',
+  't5',
+  'whisper',
+])
+
+/** @param modelType `model_type` of a config; undefined where there is none, which no rule of mergekit's is about */
+export function isDescribed(modelType: string | undefined): boolean {
+  return modelType === undefined || DESCRIBED.has(modelType)
+}
