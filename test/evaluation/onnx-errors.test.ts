@@ -92,7 +92,7 @@ describe('options that do not fit the graph', () => {
     ['a missing graph', { graph: 'gone.onnx' }, 'Evaluator "small": graph "gone.onnx" does not exist.'],
     ['a folder as graph', { graph: '.' }, 'Evaluator "small": graph "." is no regular file.'],
     ['a graph that is none', { graph: 'low.csv' }, 'damaged'],
-    ['an unknown output', { output: 'logit' }, 'Evaluator "small": the graph has no output "logit"; it has "logits".'],
+    ['an unknown output', { output: 'logit' }, 'Evaluator "small", task "low": the graph has no output "logit"; it has "logits".'],
     [
       'an unknown input',
       { inputs: { pixel: { columns: 'p*' } } },
@@ -106,7 +106,7 @@ describe('options that do not fit the graph', () => {
     [
       'a different number of classes',
       { classes: 4 },
-      'Evaluator "small": classes is 4, but graph output "logits" has 3.',
+      'Evaluator "small", task "low": classes is 4, but graph output "logits" has 3.',
     ],
     [
       'too few columns',
@@ -142,12 +142,12 @@ describe('options that do not fit the graph', () => {
     })
     await writeFile(join(folder, 'open.onnx'), open)
     expect(await problem({ graph: 'open.onnx' })).toBe(
-      'ConfigError: Evaluator "small": the graph does not fix how many classes "logits" has.',
+      'ConfigError: Evaluator "small", task "low": the graph does not fix how many classes "logits" has.',
     )
     const wrong = await (await make({ graph: 'open.onnx', classes: 5, weights: 'inputs' })).open()
     const model: MergedModel = { tensors: new Map([['w', tensors.get('layers.0.weight')!]]) }
     expect(await rejectionOf(wrong.score(model, 'search'))).toBe(
-      `EvaluatorError: Output "logits" of ${folder}/open.onnx must be float32 of shape [20, 5]; it is float32 of shape [20, 3].`,
+      `EvaluatorError: Output "logits" of ${folder}/open.onnx must have shape [20, 5]; it has [20, 3].`,
     )
     await wrong.close()
   })
@@ -215,13 +215,13 @@ describe('data that is refused', () => {
       'a label beyond the classes',
       [header, ...three, row('1,2,3,4', '3')],
       {},
-      'FormatError: bad.csv: row 5, column "label": a class from 0 to 2 is required, found "3".',
+      'FormatError: bad.csv: row 5, column "label": a class from 0 to 2 is required, found 3.',
     ],
     [
       'a label that is no whole number',
       [header, ...three, row('1,2,3,4', '1.5')],
       {},
-      'FormatError: bad.csv: row 5, column "label": a class from 0 to 2 is required, found "1.5".',
+      'FormatError: bad.csv: row 5, column "label": a class from 0 to 2 is required, found 1.5.',
     ],
     [
       'a split without examples',

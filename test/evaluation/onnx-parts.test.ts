@@ -1,51 +1,55 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readCsv } from '../../src/evaluation/onnx/csv.ts'
+import { readCsv } from '../../src/evaluation/data/csv.ts'
 import { expectedWeights, matchWeights } from '../../src/evaluation/onnx/match.ts'
-import { accuracy, mean, negativeLogLikelihood } from '../../src/evaluation/onnx/metrics.ts'
+import { mean } from '../../src/evaluation/onnx/metric.ts'
 import { matches } from '../../src/evaluation/onnx/pattern.ts'
 import { splitByRule } from '../../src/evaluation/onnx/split.ts'
+import { classificationMetrics } from '../../src/evaluation/onnx/tasks/classification.ts'
 import { chooseWeightsMode } from '../../src/evaluation/onnx/weights-mode.ts'
 import { parseOnnxModel } from '../../src/formats/onnx.ts'
 import { buildOnnxModel, type OnnxInitializerSpec } from '../../src/formats/onnx-build.ts'
 import { thrownBy } from '../helpers/thrown.ts'
 
 function scores(
-  metric: typeof accuracy,
+  metric: 'accuracy' | 'negative_log_likelihood',
   logits: readonly number[],
   classes: number,
   labels: readonly number[],
 ): number[] {
-  const target = new Float32Array(labels.length)
-  metric(Float32Array.from(logits), classes, Int32Array.from(labels), target)
-  return [...target]
+  const own = Int32Array.from(labels)
+  const { scores: scoresOf } = classificationMetrics({ search: own, select: own, holdout: own }, classes)[metric]!({
+    metric,
+  })
+  const values = Float64Array.from(logits)
+  return [...scoresOf({ examples: Int32Array.from(own.keys()), width: classes, values }, 'search')]
 }
 
 describe('accuracy', () => {
   it('is 1 where the largest logit is the label', () => {
-    expect(scores(accuracy, [1, 3, 2, 5, 4, -1], 3, [1, 1])).toEqual([1, 0])
+    expect(scores('accuracy', [1, 3, 2, 5, 4, -1], 3, [1, 1])).toEqual([1, 0])
   })
 
   it('breaks ties towards the lowest class, whatever the label', () => {
-    expect(scores(accuracy, [2, 2, 1, 2, 2, 1], 3, [0, 1])).toEqual([1, 0])
+    expect(scores('accuracy', [2, 2, 1, 2, 2, 1], 3, [0, 1])).toEqual([1, 0])
   })
 
   it('is NaN where a logit is NaN, and takes infinities as numbers', () => {
-    expect(scores(accuracy, [Number.NaN, 1, 1, Number.NaN], 2, [1, 0])).toEqual([Number.NaN, Number.NaN])
-    expect(scores(accuracy, [Number.NEGATIVE_INFINITY, 1, 0, Number.POSITIVE_INFINITY], 2, [1, 1])).toEqual([1, 1])
+    expect(scores('accuracy', [Number.NaN, 1, 1, Number.NaN], 2, [1, 0])).toEqual([Number.NaN, Number.NaN])
+    expect(scores('accuracy', [Number.NEGATIVE_INFINITY, 1, 0, Number.POSITIVE_INFINITY], 2, [1, 1])).toEqual([1, 1])
   })
 })
 
 describe('negative log-likelihood', () => {
   it('is ln(classes) for equal logits, however large', () => {
     for (const z of [0, 80, 1e30, -1e30])
-      expect(scores(negativeLogLikelihood, [z, z, z, z], 4, [2])).toEqual([Math.fround(Math.log(4))])
+      expect(scores('negative_log_likelihood', [z, z, z, z], 4, [2])).toEqual([Math.fround(Math.log(4))])
   })
 
   it('is ln(1 + e^-d) for two classes a distance d apart', () => {
     for (const d of [0.5, 3, 10, 60])
-      expect(scores(negativeLogLikelihood, [d, 0], 2, [0])[0]).toBeCloseTo(Math.log1p(Math.exp(-d)), 7)
-    expect(scores(negativeLogLikelihood, [1000, 0], 2, [1])).toEqual([1000])
+      expect(scores('negative_log_likelihood', [d, 0], 2, [0])[0]).toBeCloseTo(Math.log1p(Math.exp(-d)), 7)
+    expect(scores('negative_log_likelihood', [1000, 0], 2, [1])).toEqual([1000])
   })
 
   it('does not change when all logits are shifted', () => {
@@ -53,13 +57,13 @@ describe('negative log-likelihood', () => {
     fc.assert(
       fc.property(fc.array(logit, { minLength: 3, maxLength: 3 }), fc.integer({ min: -500, max: 500 }), (z, shift) => {
         const moved = z.map(value => value + shift)
-        expect(scores(negativeLogLikelihood, moved, 3, [1])).toEqual(scores(negativeLogLikelihood, z, 3, [1]))
+        expect(scores('negative_log_likelihood', moved, 3, [1])).toEqual(scores('negative_log_likelihood', z, 3, [1]))
       }),
     )
   })
 
   it('is NaN where a logit is NaN', () => {
-    expect(scores(negativeLogLikelihood, [1, Number.NaN], 2, [0])).toEqual([Number.NaN])
+    expect(scores('negative_log_likelihood', [1, Number.NaN], 2, [0])).toEqual([Number.NaN])
   })
 })
 

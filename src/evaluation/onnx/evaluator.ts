@@ -1,17 +1,20 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { canonicalJson } from '../../space/recipe.ts'
+import { InputFiles } from '../data/files.ts'
 import type { EvaluatorDefinition } from '../definition.ts'
-import { InputFiles } from './data.ts'
-import { type OnnxInput, type OnnxOptions, onnxOptionsSchema } from './options.ts'
+import { mapInputPaths } from './array-task.ts'
+import { mapTextPaths } from './language/text-options.ts'
+import { type OnnxOptions, onnxOptionsSchema } from './options.ts'
 import { planOnnx } from './plan.ts'
+import { TASKS } from './tasks/registry.ts'
 
 /** Changes whenever the same files and options would give other scores. Part of the digest. */
 const VERSION = 'onnx evaluator 2'
 
 export const onnxEvaluator: EvaluatorDefinition<OnnxOptions> = {
   kind: 'onnx',
-  summary: 'Runs an ONNX graph with the merged weights over labelled examples: accuracy and likelihood per task.',
+  summary: 'Runs an ONNX graph with the merged weights in process: classification, language models and more.',
   options: onnxOptionsSchema,
   resolvePaths: (options, folder) => mapPaths(options, path => resolve(folder, path)),
   create: async (id, options) => {
@@ -25,7 +28,7 @@ export const onnxEvaluator: EvaluatorDefinition<OnnxOptions> = {
       .digest('hex')
     return {
       id,
-      objectives: plan.objectives,
+      objectives: plan.objectives.map(({ objective }) => objective),
       digest,
       inputs,
       open: async () => {
@@ -38,20 +41,14 @@ export const onnxEvaluator: EvaluatorDefinition<OnnxOptions> = {
 
 /** The options with every path replaced. */
 function mapPaths(options: OnnxOptions, change: (path: string) => string): OnnxOptions {
-  const ofNpy = <T extends { npy?: string | undefined }>(source: T): T =>
-    source.npy === undefined ? source : { ...source, npy: change(source.npy) }
-  const ofInputs = (inputs: Readonly<Record<string, OnnxInput>>): Record<string, OnnxInput> =>
-    Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, ofNpy(input)]))
   return {
     ...options,
     graph: change(options.graph),
-    inputs: ofInputs(options.inputs),
-    tasks: options.tasks.map(task => ({
-      ...task,
-      ...(task.data === undefined ? {} : { data: change(task.data) }),
-      ...(task.inputs === undefined ? {} : { inputs: ofInputs(task.inputs) }),
-      label: ofNpy(task.label),
-      split: ofNpy(task.split),
-    })),
+    inputs: mapInputPaths(options.inputs, change),
+    ...(options.text === undefined ? {} : { text: mapTextPaths(options.text, change) }),
+    // Each task's own definition gives back what it was given, with other paths.
+    tasks: options.tasks.map(
+      task => TASKS.get(task.kind ?? 'classification')!.mapPaths(task, change) as OnnxOptions['tasks'][number],
+    ),
   }
 }

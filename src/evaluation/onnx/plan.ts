@@ -1,35 +1,38 @@
-import { ConfigError, EvaluatorError, nearest, show } from '../../errors.ts'
+import { ConfigError, nearest, show } from '../../errors.ts'
 import { type OnnxModel, type OnnxValue, parseOnnxModel } from '../../formats/onnx.ts'
 import type { Objective } from '../../objective.ts'
-import type { InputFiles } from './data.ts'
-import { assembleTask, type InputSlot, type TaskExamples } from './examples.ts'
+import type { InputFiles } from '../data/files.ts'
 import { expectedWeights, type MatchOptions } from './match.ts'
-import { accuracy, type ExampleMetric, negativeLogLikelihood } from './metrics.ts'
-import type { OnnxInput, OnnxOptions, OnnxTask } from './options.ts'
-import { readTable } from './table.ts'
+import type { OnnxOptions } from './options.ts'
+import { TASKS } from './tasks/registry.ts'
+import type { PlannedTask, TaskMetric } from './tasks/task.ts'
+
+/** A graph to run; plain data. */
+export interface PlannedGraph {
+  /** Its file, for messages. */
+  readonly file: string
+  readonly bytes: Uint8Array
+  readonly model: OnnxModel
+  readonly match: MatchOptions
+  readonly batchSize: number
+  /** The batch dimension where the graph fixes it. */
+  readonly fixedRows: number | undefined
+}
 
 /** One objective: a metric of one task. */
-export interface ScoredMetric {
+export interface PlannedObjective {
   readonly task: number // index into the tasks
-  readonly metric: ExampleMetric
+  readonly metric: TaskMetric
+  readonly objective: Objective
 }
 
 /** Everything a session needs, checked; plain data and functions, no runtime. */
 export interface OnnxPlan {
-  readonly id: string
-  /** The graph's file, for messages. */
-  readonly file: string
-  readonly graph: Uint8Array
-  readonly model: OnnxModel
-  readonly match: MatchOptions
-  readonly options: OnnxOptions
-  readonly classes: number
-  /** The graph's batch dimension where it is fixed. */
-  readonly fixedBatch: number | undefined
-  readonly tasks: readonly TaskExamples[]
-  readonly objectives: readonly Objective[]
-  /** In the order of the objectives. */
-  readonly metrics: readonly ScoredMetric[]
+  readonly batchSize: number
+  readonly weights: OnnxOptions['weights']
+  readonly graphs: readonly PlannedGraph[]
+  readonly tasks: readonly { readonly task: PlannedTask; readonly graph: number }[]
+  readonly objectives: readonly PlannedObjective[]
 }
 
 /**
@@ -38,39 +41,41 @@ export interface OnnxPlan {
  */
 export async function planOnnx(id: string, options: OnnxOptions, files: InputFiles): Promise<OnnxPlan> {
   const where = `Evaluator ${show(id)}`
-  const match = { constants: options.constants, ignored: options.ignored_tensors }
-  const graph = await files.readGraph(options.graph, `${where}: graph`, bytes =>
-    expectedWeights(parseOnnxModel(bytes, options.graph).initializers, match, options.graph),
+  const graph = await planGraph(options, files, where)
+  const free = graph.model.inputs.filter(input => !graph.model.initializers.has(input.name))
+  requireDistinctTasks(options, where)
+  const tasks: OnnxPlan['tasks'][number][] = []
+  for (const task of options.tasks) {
+    const planned = await TASKS.get(task.kind ?? 'classification')!.plan(task, {
+      where: `${where}, task ${show(task.name)}`,
+      graph: graph.file,
+      inputs: free,
+      outputs: graph.model.outputs,
+      files,
+      text: options.text,
+      inputOptions: options.inputs,
+      output: options.output,
+      classes: options.classes,
+    })
+    tasks.push({ task: planned, graph: 0 })
+  }
+  const objectives = planObjectives(
+    options,
+    tasks.map(({ task }) => task),
+    where,
   )
-  const model = parseOnnxModel(graph, options.graph)
-  const free = model.inputs.filter(input => !model.initializers.has(input.name))
-  const classes = classCount(model, options, where)
-  const fixedBatch = batchDimension(free, options, where)
-  const { objectives, metrics } = planObjectives(options, classes, where)
-  const tasks: TaskExamples[] = []
-  for (const task of options.tasks) tasks.push(await loadTask(task, options, free, classes, files, where))
-  return { id, file: options.graph, graph, model, match, options, classes, fixedBatch, tasks, objectives, metrics }
+  return { batchSize: options.batch_size, weights: options.weights, graphs: [graph], tasks, objectives }
 }
 
-/** The number of classes: what the graph fixes, or what the options say. */
-function classCount(model: OnnxModel, options: OnnxOptions, where: string): number {
-  const output = model.outputs.find(value => value.name === options.output)
-  if (output === undefined) throw unknownName(where, 'output', options.output, model.outputs)
-  if (output.shape !== undefined && output.shape.length !== 2)
-    throw new EvaluatorError(
-      `${where}: graph output ${show(output.name)} must have shape [batch, classes]; it has ${output.shape.length} dimensions.`,
-    )
-  const fixed = output.shape?.[1]
-  if (typeof fixed === 'number' && options.classes !== undefined && fixed !== options.classes)
-    throw new ConfigError(
-      `${where}: classes is ${options.classes}, but graph output ${show(output.name)} has ${fixed}.`,
-    )
-  const classes = typeof fixed === 'number' ? fixed : options.classes
-  if (classes === undefined)
-    throw new ConfigError(`${where}: the graph does not fix how many classes ${show(output.name)} has.`, {
-      hint: 'Set "classes".',
-    })
-  return classes
+async function planGraph(options: OnnxOptions, files: InputFiles, where: string): Promise<PlannedGraph> {
+  const file = options.graph
+  const match = { constants: options.constants, ignored: options.ignored_tensors }
+  const bytes = await files.readGraph(file, `${where}: graph`, found =>
+    expectedWeights(parseOnnxModel(found, file).initializers, match, file),
+  )
+  const model = parseOnnxModel(bytes, file)
+  const free = model.inputs.filter(input => !model.initializers.has(input.name))
+  return { file, bytes, model, match, batchSize: options.batch_size, fixedRows: batchDimension(free, options, where) }
 }
 
 function batchDimension(free: readonly OnnxValue[], options: OnnxOptions, where: string): number | undefined {
@@ -85,108 +90,50 @@ function batchDimension(free: readonly OnnxValue[], options: OnnxOptions, where:
   return batch
 }
 
-async function loadTask(
-  task: OnnxTask,
-  options: OnnxOptions,
-  free: readonly OnnxValue[],
-  classes: number,
-  files: InputFiles,
-  where: string,
-): Promise<TaskExamples> {
-  const of = `${where}, task ${show(task.name)}`
-  const sources = new Map(Object.entries({ ...options.inputs, ...task.inputs }))
-  for (const name of sources.keys())
-    if (!free.some(input => input.name === name)) throw unknownName(of, 'input', name, free)
-  const slots = free.map(input => inputSlot(input, sources.get(input.name), of))
-
-  const numbers = new Map<string, readonly string[]>()
-  for (const { name, source } of slots) if (source.columns !== undefined) numbers.set(name, [source.columns].flat())
-  const text = [task.label.column, task.split.column].filter(column => column !== undefined)
-  const needsTable = numbers.size > 0 || text.length > 0
-  if (needsTable !== (task.data !== undefined))
-    throw new ConfigError(
-      needsTable ? `${of} names columns and needs "data".` : `${of} has "data", but takes nothing from it.`,
-    )
-  const table =
-    task.data === undefined
-      ? undefined
-      : readTable(await files.readTable(task.data, `${of}: data file`), task.data, { text, numbers })
-  const arrays = new Map()
-  for (const path of [task.label.npy, task.split.npy, ...slots.map(slot => slot.source.npy)])
-    if (path !== undefined) arrays.set(path, await files.readArray(path, `${of}: array`))
-  return assembleTask(task, slots, { table, arrays }, classes)
+function requireDistinctTasks(options: OnnxOptions, where: string): void {
+  const names = options.tasks.map(task => task.name)
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice !== undefined) throw new ConfigError(`${where} has two tasks named ${show(twice)}.`)
 }
-
-function inputSlot(input: OnnxValue, source: OnnxInput | undefined, where: string): InputSlot {
-  const { name, dtype, shape } = input
-  if (source === undefined)
-    throw new ConfigError(`${where}: graph input ${show(name)} has no entry under "inputs".`, {
-      hint: 'Say which columns, or which .npy file, fill it.',
-    })
-  if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'int64')
-    throw new EvaluatorError(
-      `${where}: graph input ${show(name)} is ${dtype ?? 'of a type that is not read'}; float32, int32 and int64 can be filled.`,
-    )
-  return { name, dtype, shape: shape?.slice(1), source }
-}
-
-const METRICS = {
-  accuracy: {
-    metric: accuracy,
-    direction: 'maximize',
-    unit: 'accuracy, 0..1',
-    ideal: 1,
-    perExample: { low: 0, high: 1 },
-  },
-  negative_log_likelihood: {
-    metric: negativeLogLikelihood,
-    direction: 'minimize',
-    unit: 'nats/example',
-    ideal: 0,
-    perExample: { low: 0 },
-  },
-} as const
 
 function planObjectives(
   options: OnnxOptions,
-  classes: number,
+  tasks: readonly PlannedTask[],
   where: string,
-): { readonly objectives: readonly Objective[]; readonly metrics: readonly ScoredMetric[] } {
-  const taskNames = options.tasks.map(task => task.name)
-  const twice = taskNames.find((name, i) => taskNames.indexOf(name) !== i)
-  if (twice !== undefined) throw new ConfigError(`${where} has two tasks named ${show(twice)}.`)
+): readonly PlannedObjective[] {
+  const names = tasks.map(task => task.name)
   const specs: NonNullable<OnnxOptions['objectives']> =
-    options.objectives ?? taskNames.map(task => ({ task, metric: 'accuracy' }))
-
-  const objectives: Objective[] = []
-  const metrics: ScoredMetric[] = []
+    options.objectives ?? tasks.map(task => ({ task: task.name, metric: task.defaultMetric }))
+  const planned: PlannedObjective[] = []
   for (const spec of specs) {
-    const task = taskNames.indexOf(spec.task)
-    if (task < 0) {
-      const near = nearest(spec.task, taskNames)
+    const index = names.indexOf(spec.task)
+    const task = tasks[index]
+    if (task === undefined) {
+      const near = nearest(spec.task, names)
       throw new ConfigError(
-        `${where}: an objective names the task ${show(spec.task)}; there are ${taskNames.join(', ')}.`,
-        {
-          ...(near === undefined ? {} : { hint: `Did you mean ${show(near)}?` }),
-        },
+        `${where}: an objective names the task ${show(spec.task)}; there are ${names.join(', ')}.`,
+        near === undefined ? {} : { hint: `Did you mean ${show(near)}?` },
       )
     }
-    const { metric, direction, unit, ideal, perExample } = METRICS[spec.metric]
-    const name = spec.name ?? (spec.metric === 'accuracy' ? spec.task : `${spec.task}_nll`)
-    if (objectives.some(objective => objective.name === name))
+    const metric = task.metric(spec)
+    const { direction, unit, ideal, perExample } = metric
+    const name = spec.name ?? objectiveName(task, spec.metric)
+    if (planned.some(({ objective }) => objective.name === name))
       throw new ConfigError(`${where} has two objectives named ${show(name)}.`)
-    // The worst that is still worth a place on a front: no hit at all, or what a guess among all classes scores.
-    const reference = spec.reference ?? (spec.metric === 'accuracy' ? 0 : Math.log(classes))
-    objectives.push({ name, direction, unit, reference, ideal, perExample })
-    metrics.push({ task, metric })
+    const objective: Objective = {
+      name,
+      direction,
+      unit,
+      reference: spec.reference ?? metric.reference,
+      ...(ideal === undefined ? {} : { ideal }),
+      ...(perExample === undefined ? {} : { perExample }),
+    }
+    planned.push({ task: index, metric, objective })
   }
-  return { objectives, metrics }
+  return planned
 }
 
-function unknownName(where: string, kind: 'input' | 'output', name: string, known: readonly OnnxValue[]): ConfigError {
-  const names = known.map(value => value.name)
-  const near = nearest(name, names)
-  return new ConfigError(`${where}: the graph has no ${kind} ${show(name)}; it has ${show(names.join(', '), 120)}.`, {
-    ...(near === undefined ? {} : { hint: `Did you mean ${show(near)}?` }),
-  })
+function objectiveName({ name, defaultMetric }: PlannedTask, metric: string): string {
+  if (metric === defaultMetric) return name
+  return metric === 'negative_log_likelihood' ? `${name}_nll` : `${name}_${metric}`
 }

@@ -1,7 +1,7 @@
 import { createRng } from '../../rng.ts'
 import type { Split } from '../evaluator.ts'
 import { SPLITS } from '../evaluator.ts'
-import type { SplitRule } from './options.ts'
+import type { SplitRule } from './options-shared.ts'
 
 /**
  * Assigns each example to a split, with the rule's proportions inside every class: each class is shuffled on a stream of its own
@@ -9,8 +9,8 @@ import type { SplitRule } from './options.ts'
  * @param labels shape (e,)
  * @returns shape (e,); `undefined` for examples beyond the fractions' sum
  */
-export function splitByRule(labels: readonly number[], rule: SplitRule): readonly (Split | undefined)[] {
-  const classes = new Map<number, number[]>()
+export function splitByRule(labels: readonly (number | string)[], rule: SplitRule): readonly (Split | undefined)[] {
+  const classes = new Map<number | string, number[]>()
   labels.forEach((label, example) => {
     const members = classes.get(label)
     if (members === undefined) classes.set(label, [example])

@@ -62,6 +62,14 @@ export class InputFiles {
     return whole
   }
 
+  /** Whether there is a regular file of that name. */
+  async exists(path: string): Promise<boolean> {
+    return stat(path).then(
+      info => info.isFile(),
+      () => false,
+    )
+  }
+
   /** A data table, inflated when its name ends in `.gz`. */
   async readTable(path: string, role: string): Promise<Uint8Array> {
     const bytes = await this.read(path, role)

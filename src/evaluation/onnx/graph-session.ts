@@ -1,0 +1,170 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-node'
+import { EvaluatorError, show } from '../../errors.ts'
+import { makePatchable, type PatchableModel, promoteInitializers } from '../../formats/onnx-rewrite.ts'
+import type { MergedModel } from '../../merge/model.ts'
+import { expectedWeights, matchWeights } from './match.ts'
+import type { PlannedGraph } from './plan.ts'
+import type { GraphRunner, InputArray, OutputArray } from './tasks/task.ts'
+import type { WeightsMode } from './weights-mode.ts'
+
+export type Runtime = typeof import('onnxruntime-node')
+
+/** One thread, one order: the same weights give the same bits. Only errors are printed. */
+const SESSION_OPTIONS: InferenceSession.SessionOptions = {
+  executionProviders: ['cpu'],
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  executionMode: 'sequential',
+  graphOptimizationLevel: 'all',
+  logSeverityLevel: 3,
+}
+
+type Feeds = Readonly<Record<string, Tensor>>
+
+/** Runs one graph with one model's weights after another. */
+export class GraphSession {
+  readonly #graph: PlannedGraph
+  readonly #runtime: Runtime
+  /** What the session takes as inputs. */
+  #bound: ReadonlySet<string> = new Set()
+  /** The model that was fed last. A merger fills the same buffers again and again. */
+  #weights: { readonly tensors: MergedModel['tensors']; readonly feeds: Feeds } | undefined
+  #session: InferenceSession | undefined
+  #patchable: PatchableModel | undefined
+  /** Milliseconds spent inside the runtime so far. */
+  inferenceMs = 0
+
+  constructor(graph: PlannedGraph, runtime: Runtime) {
+    this.#graph = graph
+    this.#runtime = runtime
+  }
+
+  /** Builds the session for the weights that the graph alone tells. @throws {EvaluatorError} when the runtime cannot load it */
+  async open(): Promise<void> {
+    const { model, match, file } = this.#graph
+    await this.#bind(expectedWeights(model.initializers, match, file))
+  }
+
+  /**
+   * Runs `work` with the model's weights in the graph.
+   * @param mode `inputs`: fed to the session that is there; `initializers`: in a session of the model's own
+   */
+  async withModel<T>(model: MergedModel, mode: WeightsMode, work: (runner: GraphRunner) => Promise<T>): Promise<T> {
+    await this.#feed(model)
+    if (mode === 'inputs') return work(this.#runner(this.#session!, this.#weights!.feeds))
+    this.preparePatchable()
+    const started = performance.now()
+    const own = await this.#sessionWith(model)
+    this.inferenceMs += performance.now() - started
+    try {
+      return await work(this.#runner(own, {}))
+    } finally {
+      await own.release()
+    }
+  }
+
+  /**
+   * Makes the copy of the graph that weights are written into.
+   * @throws {FormatError} when it would be too large for one file
+   */
+  preparePatchable(): void {
+    this.#patchable ??= makePatchable(this.#graph.bytes, this.#bound, this.#graph.file)
+  }
+
+  /** Lets go of the copy of the model that sessions of a model's own are built from. */
+  dropPatchable(): void {
+    this.#patchable = undefined
+  }
+
+  async close(): Promise<void> {
+    const session = this.#session
+    this.#session = undefined
+    this.#bound = new Set()
+    this.#patchable = undefined
+    this.#weights = undefined
+    await session?.release()
+  }
+
+  /** Builds the session that takes these initializers as inputs. */
+  async #bind(names: ReadonlySet<string>): Promise<void> {
+    await this.close() // leaves nothing behind that a failure below would make wrong
+    this.#session = await this.#create(promoteInitializers(this.#graph.bytes, names, this.#graph.file))
+    this.#bound = names
+  }
+
+  async #create(bytes: Uint8Array): Promise<InferenceSession> {
+    try {
+      return await this.#runtime.InferenceSession.create(bytes, SESSION_OPTIONS)
+    } catch (error) {
+      throw new EvaluatorError(`onnxruntime cannot load ${this.#graph.file}: ${show(messageOf(error), 400)}`, {
+        cause: error,
+      })
+    }
+  }
+
+  /** A session of the model's own, its weights written into the graph's bytes. */
+  async #sessionWith(model: MergedModel): Promise<InferenceSession> {
+    const { bytes, slots } = this.#patchable!
+    for (const [name, slot] of slots) {
+      const { data } = model.tensors.get(name)!
+      bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), slot.start)
+    }
+    return this.#create(bytes)
+  }
+
+  /** Matches the model to the graph and wraps views of its buffers: no copy, and nothing to do for a model that was seen before. */
+  async #feed({ tensors }: MergedModel): Promise<void> {
+    if (this.#weights?.tensors === tensors) return
+    const { model, match, file } = this.#graph
+    const bound = matchWeights(model.initializers, tensors, match, file)
+    if (bound.size !== this.#bound.size || [...bound].some(name => !this.#bound.has(name))) await this.#bind(bound)
+    const feeds: Record<string, Tensor> = {}
+    for (const name of bound) {
+      const { data, shape } = tensors.get(name)!
+      feeds[name] = new this.#runtime.Tensor('float32', data, shape)
+    }
+    this.#weights = { tensors, feeds }
+  }
+
+  #runner(session: InferenceSession, weights: Feeds): GraphRunner {
+    const { fixedRows, batchSize } = this.#graph
+    return {
+      fixedRows,
+      batchSize,
+      run: async (inputs, outputs) => {
+        const started = performance.now()
+        try {
+          return this.#outputs(await session.run(this.#feeds(inputs, weights), outputs), outputs)
+        } catch (error) {
+          if (error instanceof EvaluatorError) throw error
+          throw new EvaluatorError(`onnxruntime cannot run ${this.#graph.file}: ${show(messageOf(error), 400)}`, {
+            cause: error,
+          })
+        } finally {
+          this.inferenceMs += performance.now() - started
+        }
+      },
+    }
+  }
+
+  #feeds(inputs: ReadonlyMap<string, InputArray>, weights: Feeds): Feeds {
+    const feeds: Record<string, Tensor> = { ...weights }
+    for (const [name, { dtype, dims, data }] of inputs) feeds[name] = new this.#runtime.Tensor(dtype, data, dims)
+    return feeds
+  }
+
+  #outputs(found: Readonly<Record<string, Tensor>>, names: readonly string[]): ReadonlyMap<string, OutputArray> {
+    const outputs = new Map<string, OutputArray>()
+    for (const name of names) {
+      const { type, dims, data } = found[name]!
+      if (!(data instanceof Float32Array))
+        throw new EvaluatorError(`Output ${show(name)} of ${this.#graph.file} must be float32; it is ${type}.`)
+      outputs.set(name, { dims, data })
+    }
+    return outputs
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
