@@ -92,7 +92,11 @@ describe('options that do not fit the graph', () => {
     ['a missing graph', { graph: 'gone.onnx' }, 'Evaluator "small": graph "gone.onnx" does not exist.'],
     ['a folder as graph', { graph: '.' }, 'Evaluator "small": graph "." is no regular file.'],
     ['a graph that is none', { graph: 'low.csv' }, 'damaged'],
-    ['an unknown output', { output: 'logit' }, 'Evaluator "small", task "low": the graph has no output "logit"; it has "logits".'],
+    [
+      'an unknown output',
+      { output: 'logit' },
+      'Evaluator "small", task "low": the graph has no output "logit"; it has "logits".',
+    ],
     [
       'an unknown input',
       { inputs: { pixel: { columns: 'p*' } } },

@@ -1,0 +1,110 @@
+import { buildOnnxModel } from '../../src/formats/onnx-build.ts'
+import type { MergedModel } from '../../src/merge/model.ts'
+import { createRng } from '../../src/rng.ts'
+import { normals, tensor } from './onnx-fixture.ts'
+
+/** Bytes and a prefix token. */
+export const VOCABULARY = 257
+export const PREFIX = 256
+const WIDTH = 8
+
+/** Tensors of {@link languageGraph}. */
+export function languageModel(seed: number): MergedModel {
+  const rng = createRng(seed)
+  const square = (name: string): [string, ReturnType<typeof tensor>] => [
+    name,
+    tensor([WIDTH, WIDTH], normals(rng, WIDTH * WIDTH)),
+  ]
+  return {
+    tensors: new Map([
+      ['embedding', tensor([VOCABULARY, WIDTH], normals(rng, VOCABULARY * WIDTH))],
+      square('query'),
+      square('key'),
+      square('value'),
+      ['head', tensor([WIDTH, VOCABULARY], normals(rng, VOCABULARY * WIDTH))],
+    ]),
+  }
+}
+
+/** A causal language model: embedding, one attention head with a residual connection, and a linear head. */
+export function languageGraph(
+  model: MergedModel,
+  options: { readonly batch?: number | string; readonly length?: number | string; readonly mask?: boolean } = {},
+): Uint8Array {
+  const shape = [options.batch ?? 'batch', options.length ?? 'length']
+  return buildOnnxModel({
+    inputs: [
+      { name: 'input_ids', dtype: 'int64', shape },
+      ...(options.mask ? [{ name: 'attention_mask', dtype: 'int64' as const, shape }] : []),
+    ],
+    outputs: [{ name: 'logits', shape: [...shape, VOCABULARY] }],
+    nodes: [
+      { op: 'Gather', inputs: ['embedding', 'input_ids'], outputs: ['x'] },
+      { op: 'MatMul', inputs: ['x', 'query'], outputs: ['q'] },
+      { op: 'MatMul', inputs: ['x', 'key'], outputs: ['k'] },
+      { op: 'MatMul', inputs: ['x', 'value'], outputs: ['v'] },
+      { op: 'Transpose', inputs: ['k'], outputs: ['kt'], attributes: { perm: { ints: [0, 2, 1] } } },
+      { op: 'MatMul', inputs: ['q', 'kt'], outputs: ['products'] },
+      { op: 'Shape', inputs: ['input_ids'], outputs: ['shape'] },
+      { op: 'Gather', inputs: ['shape', 'one'], outputs: ['length'] },
+      { op: 'Concat', inputs: ['length', 'length'], outputs: ['square'], attributes: { axis: { int: 0 } } },
+      { op: 'Expand', inputs: ['far', 'square'], outputs: ['all'] },
+      { op: 'Trilu', inputs: ['all', 'above'], outputs: ['causal'], attributes: { upper: { int: 1 } } },
+      { op: 'Add', inputs: ['products', 'causal'], outputs: ['scores'] },
+      { op: 'Softmax', inputs: ['scores'], outputs: ['weights'], attributes: { axis: { int: -1 } } },
+      { op: 'MatMul', inputs: ['weights', 'v'], outputs: ['mixed'] },
+      { op: 'Add', inputs: ['x', 'mixed'], outputs: ['h'] },
+      ...(options.mask
+        ? [
+            {
+              op: 'Cast',
+              inputs: ['attention_mask'],
+              outputs: ['mask'],
+              attributes: { to: { int: 1 } },
+            },
+            { op: 'Unsqueeze', inputs: ['mask', 'last'], outputs: ['column'] },
+            { op: 'Mul', inputs: ['h', 'column'], outputs: ['masked'] },
+          ]
+        : []),
+      { op: 'MatMul', inputs: [options.mask ? 'masked' : 'h', 'head'], outputs: ['logits'] },
+    ],
+    initializers: [
+      ...[...model.tensors].map(([name, { shape, data }]) => ({ name, shape, data })),
+      { name: 'one', shape: [1], data: BigInt64Array.of(1n) },
+      { name: 'above', shape: [], data: BigInt64Array.of(1n) },
+      { name: 'last', shape: [1], data: BigInt64Array.of(-1n) },
+      { name: 'far', shape: [], data: Float32Array.of(-1e9) },
+    ],
+  })
+}
+
+/** Plain float64 twin: ln p of every token at every position, shape (length, vocabulary). */
+export function logProbabilities(model: MergedModel, ids: readonly number[]): readonly (readonly number[])[] {
+  const row = (name: string, i: number): number[] => {
+    const { data, shape } = model.tensors.get(name)!
+    return [...data.subarray(i * shape[1]!, (i + 1) * shape[1]!)]
+  }
+  const times = (x: readonly number[], name: string): number[] => {
+    const width = model.tensors.get(name)!.shape[1]!
+    const result = new Array<number>(width).fill(0)
+    x.forEach((value, i) => {
+      row(name, i).forEach((weight, j) => {
+        result[j]! += value * weight
+      })
+    })
+    return result
+  }
+  const softmax = (z: readonly number[]): number[] => {
+    const max = Math.max(...z)
+    const e = z.map(value => Math.exp(value - max))
+    const sum = e.reduce((a, b) => a + b, 0)
+    return e.map(value => value / sum)
+  }
+  const x = ids.map(id => row('embedding', id))
+  const [q, k, v] = ['query', 'key', 'value'].map(name => x.map(vector => times(vector, name)))
+  return x.map((own, t) => {
+    const weights = softmax(k!.slice(0, t + 1).map(key => key.reduce((sum, value, i) => sum + value * q![t]![i]!, 0)))
+    const h = own.map((value, i) => value + weights.reduce((sum, weight, s) => sum + weight * v![s]![i]!, 0))
+    return softmax(times(h, 'head')).map(Math.log)
+  })
+}
