@@ -100,7 +100,7 @@ export default {
     only(
       'piscina-in-one-place',
       'Threads are machinery; interfaces speak of jobs.',
-      '^src/executors/',
+      '^src/(executors/|merge/stream/pool\\.ts)',
       'node_modules/piscina',
     ),
     only(

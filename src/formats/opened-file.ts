@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, join, sep } from 'node:path'
 import { ConfigError, FormatError, show } from '../errors.ts'
+import type { FilePlace } from './checkpoint.ts'
 import type { ByteSource } from './onnx-wire.ts'
 
 /** Files of hostile folders, opened once and read by descriptor. */
@@ -9,6 +10,24 @@ import type { ByteSource } from './onnx-wire.ts'
 const READ_BYTES = 1 << 30
 /** What a {@link FileWindow} reads ahead. Most of what is looked at are tags and names of a few bytes. */
 const WINDOW_BYTES = 4_096
+
+/**
+ * Fills `target` with the bytes from a place on.
+ * @param path names the file in messages
+ */
+export function readAt({ descriptor, begin }: FilePlace, target: Uint8Array, path: string): void {
+  let done = 0
+  while (done < target.byteLength) {
+    const length = Math.min(READ_BYTES, target.byteLength - done)
+    const count = readSync(descriptor, target, done, length, begin + done)
+    if (count === 0) {
+      throw new FormatError(
+        `${path} became shorter while it was read: it ends before byte ${begin + target.byteLength}.`,
+      )
+    }
+    done += count
+  }
+}
 
 /** An open regular file. Size and identity are those of the descriptor, so a swapped path cannot mix two files. */
 export class OpenFile {
@@ -37,17 +56,7 @@ export class OpenFile {
 
   /** Fills `target` with the bytes from `begin` on. */
   read(begin: number, target: Uint8Array): void {
-    let done = 0
-    while (done < target.byteLength) {
-      const length = Math.min(READ_BYTES, target.byteLength - done)
-      const count = readSync(this.descriptor, target, done, length, begin + done)
-      if (count === 0) {
-        throw new FormatError(
-          `${this.path} became shorter while it was read: it ends before byte ${begin + target.byteLength}.`,
-        )
-      }
-      done += count
-    }
+    readAt({ descriptor: this.descriptor, begin }, target, this.path)
   }
 
   verifyUnchanged(): void {

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fdatasync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { ConfigError, show } from '../errors.ts'
 import type { FilePlace } from './checkpoint.ts'
@@ -37,6 +37,19 @@ export function writeText(path: string, text: string): void {
   }
 }
 
+export function writeAt({ descriptor, begin }: FilePlace, bytes: Uint8Array): void {
+  let done = 0
+  while (done < bytes.byteLength) {
+    const length = Math.min(WRITE_BYTES, bytes.byteLength - done)
+    done += writeSync(descriptor, bytes, done, length, begin + done)
+  }
+}
+
+/** Forces what was written so far to disk while more is being written. The file must stay open until then. */
+export function flush(descriptor: number): Promise<void> {
+  return new Promise((resolve, reject) => fdatasync(descriptor, error => (error ? reject(error) : resolve())))
+}
+
 /**
  * Writes a safetensors file piece by piece. Nothing appears under the final name before `commit`, which first forces the bytes
  * to disk: a reader sees the old file, no file, or the whole new one.
@@ -70,11 +83,7 @@ export class SafetensorsWriter {
 
   /** Appends bytes; the caller keeps to the order of `layout.entries`. */
   append(bytes: Uint8Array): void {
-    let done = 0
-    while (done < bytes.byteLength) {
-      const length = Math.min(WRITE_BYTES, bytes.byteLength - done)
-      done += writeSync(this.#descriptor, bytes, done, length, this.#written + done)
-    }
+    writeAt({ descriptor: this.#descriptor, begin: this.#written }, bytes)
     this.#written += bytes.byteLength
   }
 

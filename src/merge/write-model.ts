@@ -11,31 +11,33 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, extname, join, resolve } from 'node:path'
-import { setImmediate as breathe } from 'node:timers/promises'
-import { ConfigError, FormatError, MergeError, show } from '../errors.ts'
-import { dtypeBytes, isWeightDtype, type WeightDtype } from '../formats/dtype.ts'
+import { ConfigError, FormatError, show } from '../errors.ts'
+import type { WeightDtype } from '../formats/dtype.ts'
 import type { TensorSpec } from '../formats/safetensors.ts'
 import { SafetensorsWriter, syncFolder, temporaryName } from '../formats/write-file.ts'
 import type { Recipe } from '../space/recipe.ts'
 import { COMPANIONS } from './companions.ts'
-import { narrow, widen } from './convert.ts'
 import type { NamedCheckpoint } from './inspect.ts'
-import { allocateSharedMemory, instantiateKernel, isFiniteResult } from './kernel/load.ts'
-import { blockStart, padded } from './layout.ts'
+import type { WeightTensor } from './layout.ts'
 import { notFinite } from './merge.ts'
-import type { KernelPlan, OperatorPlan } from './method.ts'
+import type { OperatorPlan } from './method.ts'
 import type { SourceReference } from './model.ts'
 import { modelFolder } from './open-model.ts'
 import { OperatorTensors } from './operator-tensors.ts'
 import { planTensors, type Section } from './plan.ts'
-import { encodeStretch, INFINITE_FROM, readStretch } from './program/read-tensor.ts'
+import { encodeStretch, readStretch } from './program/read-tensor.ts'
 import { differentOther, type OpenSources, openSources } from './sources.ts'
+import { streamMethod } from './stream/plan-operator.ts'
+import { streamInput } from './stream/stream-input.ts'
+import type { CombineMethod, StreamTensor } from './stream/stream-tensor.ts'
+import { type OutputTensor, type StreamOptions, type TensorSink, writeTensors } from './stream/write-tensors.ts'
 
 /** Merged models as files, in memory that does not grow with the model. */
 
 export interface WriteOptions {
   /** Of all merged tensors; the sources' own by default. */
   readonly dtype?: WeightDtype
+  readonly stream?: StreamOptions
 }
 
 export interface WrittenModel {
@@ -45,12 +47,9 @@ export interface WrittenModel {
   readonly bytes: number
 }
 
-/** Elements of one source in memory at a time: 1 MiB as float32. Long enough for the disk, short enough for the cache. */
-const CHUNK = 1 << 18
-
 /**
- * Merges file to file, with the kernels and the order of operations of the candidates in memory: written as float32, the weights
- * are the very bits that were scored. Nothing appears under `out` before it is whole.
+ * Merges file to file. `linear` and `task_arithmetic` have the kernels and the order of operations of the candidates in memory: written as
+ * float32, the weights are the very bits that were scored. Nothing appears under `out` before it is whole.
  *
  * @param references at least the models that the recipe names
  * @param out a `.safetensors` file, which is replaced if it exists; or a folder, which must be new or empty
@@ -112,11 +111,15 @@ async function writeFolder(
   }
 }
 
-async function writeWeights(recipe: Recipe, opened: OpenSources, path: string, { dtype }: WriteOptions): Promise<void> {
+async function writeWeights(
+  recipe: Recipe,
+  opened: OpenSources,
+  path: string,
+  { dtype, stream }: WriteOptions,
+): Promise<void> {
   const { sources, weights, others } = opened
   const ids = sources.map(({ id }) => id)
   const sections = planTensors(recipe, ids, weights)
-  const plans = new Map(weights.map(({ name }, t) => [name, sections[t]!]))
   requireEqualOthers(sources, others)
   const specs: TensorSpec[] = [
     ...weights.map(tensor => ({ name: tensor.name, shape: tensor.shape, dtype: dtype ?? tensor.dtype })),
@@ -125,27 +128,45 @@ async function writeWeights(recipe: Recipe, opened: OpenSources, path: string, {
   // Readers of the Hugging Face libraries refuse a file without this entry.
   const writer = new SafetensorsWriter(path, specs, new Map([['format', 'pt']]))
   try {
-    const merge = createChunkMerge(sources)
-    const position = new Map(weights.map(({ name }, t) => [name, t]))
     const operators = new OperatorTensors(weights, (source, t) => {
       const { name, shape, elements } = weights[t]!
       return readStretch(sources[source]!.checkpoint, name, shape, 0, elements, undefined)
     })
-    const read = sources[0]!.checkpoint
-    for (const { name, dtype: written } of writer.layout.entries) {
-      const plan = plans.get(name)
-      if (plan === undefined) writer.append(read.read(name))
-      else if (isWeightDtype(written)) {
-        const operator = operatorOf(plan)
-        if (operator === undefined) merge(name, kernelSections(plan), written, bytes => writer.append(bytes))
-        else writer.append(encodeStretch(operators.merge(operator, position.get(name)!), written, name))
-      }
-      await breathe() // timers, signals and progress get their turn between tensors
-    }
+    const merged = weights.map((tensor, t): [string, OutputTensor] => {
+      const written = dtype ?? tensor.dtype
+      const operator = operatorOf(sections[t]!)
+      const inputs = operator === undefined ? sources : inputsOf(operator, sources)
+      return [
+        tensor.name,
+        {
+          stream: streamOf(tensor, sections[t]!, inputs, written),
+          read: (input, offset, target) => inputs[input]!.checkpoint.readRange(tensor.name, offset, target),
+          define: append => {
+            if (operator === undefined) throw notFinite(tensor.name)
+            append(encodeStretch(operators.merge(operator, t), written, tensor.name))
+          },
+        },
+      ]
+    })
+    const copied = others.map(({ name }): [string, OutputTensor] => [
+      name,
+      { stream: undefined, read: () => {}, define: append => append(sources[0]!.checkpoint.read(name)) },
+    ])
+    await writeTensors(new Map([...merged, ...copied]), sinkOf(writer), stream)
     for (const { checkpoint } of sources) checkpoint.verifyUnchanged()
     writer.commit()
   } finally {
     writer.abort()
+  }
+}
+
+/** One file, which its writer settles when it commits. */
+function sinkOf(writer: SafetensorsWriter): TensorSink {
+  return {
+    entries: writer.layout.entries,
+    reserve: bytes => writer.reserve(bytes),
+    openFiles: 1,
+    settle: () => {},
   }
 }
 
@@ -154,92 +175,46 @@ function operatorOf([section]: readonly Section[]): OperatorPlan | undefined {
   return section?.plan.kernel === 'operator' ? section.plan : undefined
 }
 
-type KernelSection = Section & { readonly plan: KernelPlan }
-
-function kernelSections(sections: readonly Section[]): readonly KernelSection[] {
-  return sections.filter((section): section is KernelSection => section.plan.kernel !== 'operator')
+/** The base first, where there is one. */
+function inputsOf({ base, sources: positions }: OperatorPlan, sources: readonly NamedCheckpoint[]): NamedCheckpoint[] {
+  return [...(base === undefined ? [] : [base]), ...positions].map(position => sources[position]!)
 }
 
-type ChunkMerge = (
-  name: string,
-  sections: readonly KernelSection[],
+/** @param sources its inputs; those that are not used are not read */
+function streamOf(
+  { name, shape, elements }: WeightTensor,
+  sections: readonly Section[],
+  sources: readonly NamedCheckpoint[],
   written: WeightDtype,
-  append: (bytes: Uint8Array) => void,
-) => void
-
-/**
- * Merges tensors chunk by chunk in one small memory: [addresses][coefficients][result][part of it][stored bytes][chunk of x_1][of x_2]...
- * Kernels work on whole blocks, so a section that does not fill the chunk is computed beside the result and its elements are copied.
- */
-function createChunkMerge(sources: readonly NamedCheckpoint[]): ChunkMerge {
-  const count = sources.length
-  const coefficientsAt = padded(count) * 4
-  const resultAt = 2 * coefficientsAt
-  const partAt = resultAt + CHUNK * 4
-  const storedAt = partAt + CHUNK * 4
-  const chunkAt = (position: number) => storedAt + CHUNK * 8 + position * CHUNK * 4
-  const memory = allocateSharedMemory(chunkAt(count))
-  const kernel = instantiateKernel(memory)
-  const addresses = new Uint32Array(memory.buffer, 0, count)
-  const coefficients = new Float32Array(memory.buffer, coefficientsAt, count)
-  const result = new Float32Array(memory.buffer, resultAt, CHUNK)
-  const part = new Float32Array(memory.buffer, partAt, CHUNK)
-
-  /** Elements [from, to) of the chunk. @returns the bits of the largest magnitude */
-  const compute = ({ kernel: pass, base, terms }: KernelPlan, from: number, to: number, length: number): number => {
-    for (const [j, { source, coefficient }] of terms.entries()) {
-      addresses[j] = chunkAt(source)
-      coefficients[j] = coefficient
-    }
-    const whole = from === 0 && to === length
-    const start = blockStart(from)
-    const [out, offset, bytes] = [whole ? resultAt : partAt, start * 4, (padded(to) - start) * 4]
-    const largest =
-      pass === 'linear'
-        ? kernel.linear(out, 0, coefficientsAt, terms.length, offset, bytes)
-        : kernel.taskArithmetic(out, chunkAt(base!), 0, coefficientsAt, terms.length, offset, bytes)
-    if (whole) return largest
-    const own = part.subarray(from - start, to - start)
-    result.set(own, from)
-    return new Uint32Array(Float32Array.of(own.reduce((most, x) => Math.max(most, Math.abs(x)), 0)).buffer)[0]!
-  }
-
-  return (name, sections, written, append) => {
-    const elements = sources[0]!.checkpoint.tensors.get(name)!.shape.reduce((product, size) => product * size, 1)
-    for (let at = 0; at < elements; at += CHUNK) {
-      const length = Math.min(CHUNK, elements - at)
-      const here = sections.filter(({ begin, end }) => begin < at + length && end > at)
-      const needed = new Set(here.flatMap(({ plan: { base, terms } }) => [...terms.map(({ source }) => source), base]))
-      for (const source of needed) {
-        if (source === undefined) continue
-        // An adapter's tensors are float32, whatever its model is stored as.
-        const { dtype } = sources[source]!.checkpoint.tensors.get(name)!
-        if (!isWeightDtype(dtype)) continue
-        const stored = new Uint8Array(memory.buffer, storedAt, length * dtypeBytes(dtype))
-        sources[source]!.checkpoint.readRange(name, at * dtypeBytes(dtype), stored)
-        widen(kernel, memory, dtype, storedAt, chunkAt(source), length)
-      }
-      for (const { begin, end, plan } of here) {
-        const largest = compute(plan, Math.max(begin - at, 0), Math.min(end - at, length), length)
-        if (!isFiniteResult(largest)) throw notFinite(name)
-        requireFits(name, largest, written)
-      }
-      narrow(kernel, memory, written, resultAt, storedAt, length)
-      append(new Uint8Array(memory.buffer, storedAt, length * dtypeBytes(written)))
-    }
-  }
+): StreamTensor | undefined {
+  const operator = operatorOf(sections)
+  const method =
+    operator === undefined
+      ? combination(sections)
+      : streamMethod({ ...operator, name, shape, based: operator.base !== undefined })
+  const inputs = sources.map(({ checkpoint }) => streamInput(checkpoint, name, shape)!)
+  const float64 = written === 'F64' || inputs.some(({ dtype }) => dtype === 'F64')
+  // What is float64 is merged in float64, but by the kernels of candidates, which know float32 only.
+  if (method === undefined || (operator !== undefined && float64)) return undefined
+  return { name, elements, inputs, work: undefined, written, method }
 }
 
-function requireFits(name: string, largestBits: number, dtype: WeightDtype): void {
-  const limit = INFINITE_FROM[dtype]
-  const largest = new Float32Array(Uint32Array.of(largestBits).buffer)[0]!
-  if (limit !== undefined && largest >= limit) {
-    throw new MergeError(
-      `Tensor ${show(name)} has a merged value of magnitude ${largest}, which is an infinity as ${dtype}.`,
-      {
-        hint: 'Write it as F32, or merge with smaller coefficients.',
-      },
-    )
+/** With the coefficients and the order of operations of candidates in memory. */
+function combination(sections: readonly Section[]): CombineMethod {
+  return {
+    kind: 'combine',
+    sections: sections.flatMap(({ begin, end, plan }) =>
+      plan.kernel === 'operator'
+        ? []
+        : [
+            {
+              begin,
+              end,
+              base: plan.base,
+              terms: plan.terms.map(({ source, coefficient }) => ({ input: source, coefficient })),
+            },
+          ],
+    ),
   }
 }
 

@@ -20,6 +20,7 @@ import { storedTensors } from '../lora-checkpoint.ts'
 import { splitModelPath } from '../model-path.ts'
 import { modelFolder, openModel } from '../open-model.ts'
 import { programSpecs, writeProgram } from '../program/write-program.ts'
+import type { StreamOptions } from '../stream/write-tensors.ts'
 import { compileMergekit, type KnownModel } from './compile.ts'
 import { modelCard } from './model-card.ts'
 import { type MergekitConfig, mergekitSchema } from './schema.ts'
@@ -35,6 +36,7 @@ export interface MergekitOptions {
   readonly seed?: number
   /** Most bytes of one weight file. Default 5 GB. */
   readonly shardBytes?: number
+  readonly stream?: StreamOptions
 }
 
 export interface MergedFolder {
@@ -82,6 +84,7 @@ export async function mergeMergekit(parsed: unknown, out: string, options: Merge
           program,
           program.models.map(name => opened.get(name)!.checkpoint),
           writer,
+          options.stream,
         )
         writer.commit()
       } finally {

@@ -8,15 +8,25 @@ export interface PositionRandom {
   at(index: number): number
 }
 
+/** Two words that decide all random numbers of a tensor. */
+export interface PositionKeys {
+  readonly key: number
+  readonly second: number
+}
+
 /** Key from text: FNV-1a over UTF-16 code units, then mixed. Model and tensor are separated, so that ("a", "bc") is not ("ab", "c"). */
-export function positionRandom(seed: number, model: string, tensor: string): PositionRandom {
+export function positionKeys(seed: number, model: string, tensor: string): PositionKeys {
   let key = 0x811c9dc5
   for (const text of [model, '\u0000', tensor]) {
     for (let i = 0; i < text.length; i++) key = Math.imul(key ^ text.charCodeAt(i), 0x01000193)
   }
   const high = Math.floor(seed / 2 ** 32) | 0
   key = mix(mix(mix(key) ^ (seed | 0)) ^ high)
-  const second = mix(key ^ 0x9e3779b9)
+  return { key, second: mix(key ^ 0x9e3779b9) }
+}
+
+export function positionRandom(seed: number, model: string, tensor: string): PositionRandom {
+  const { key, second } = positionKeys(seed, model, tensor)
   return {
     at(index) {
       const low = index | 0

@@ -24,6 +24,8 @@ export interface MergeOperator {
    * operators may be given any stretch of a tensor.
    */
   readonly span: 'element' | 'tensor' | 'model'
+  /** Of the task-arithmetic family: how it thins task vectors out, and whether signs are elected. See `task-vector-family.ts`. */
+  readonly family?: TaskVectorTraits
   /** Of the operator as a whole; the same for all models of a group. */
   readonly parameters: readonly OperatorParameter[]
   /** Per model. */
@@ -39,6 +41,11 @@ export interface MergeOperator {
    * @throws {MergeError} where the numbers have no meaning, such as weights that cancel and are to be divided by
    */
   merge(input: TensorInput): Float64Array
+}
+
+export interface TaskVectorTraits {
+  readonly sparsifier: 'none' | 'largest' | 'random' | 'middle' | 'rank'
+  readonly elect: boolean
 }
 
 export type OperatorParameter = NumberParameter | BooleanParameter | ChoiceParameter

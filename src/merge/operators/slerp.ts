@@ -1,6 +1,6 @@
 import type { MergeOperator } from './operator.ts'
-import { cosineOf, slerpFactors } from './spherical.ts'
-import { combination } from './vectors.ts'
+import { slerpFactors } from './spherical.ts'
+import { combination, dot } from './vectors.ts'
 
 /** From this cosine on mergekit interpolates on the line. Two experts of one base nearly always lie there. */
 const COLLINEAR = 0.9995
@@ -30,9 +30,22 @@ export const slerp: MergeOperator = {
   ],
   coefficients: [],
   merge({ base, models, parameters }) {
-    const t = Number(parameters.t)
-    const cosine = cosineOf(base!, models[0]!, 1e-8)
-    const factors = Math.abs(cosine) > COLLINEAR ? [1 - t, t] : slerpFactors(t, cosine)
-    return combination(factors, [base!, models[0]!])
+    const [b, x] = [base!, models[0]!]
+    return combination(slerpCoefficients(Number(parameters.t), dot(b, b), dot(x, x), dot(b, x)), [b, x])
   },
+}
+
+/**
+ * Coefficients of the base and of the other model.
+ * @param bb, xx, bx their inner products: ⟨base, base⟩, ⟨other, other⟩, ⟨base, other⟩
+ */
+export function slerpCoefficients(t: number, bb: number, xx: number, bx: number): readonly [number, number] {
+  const cosine = bx / (lengthOf(bb) * lengthOf(xx))
+  return Math.abs(cosine) > COLLINEAR ? [1 - t, t] : slerpFactors(t, cosine)
+}
+
+/** A vector that is as good as zero has no direction and is not scaled. */
+function lengthOf(square: number): number {
+  const length = Math.sqrt(square)
+  return length > 1e-8 ? length : 1
 }

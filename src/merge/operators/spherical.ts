@@ -1,5 +1,3 @@
-import { dot } from './vectors.ts'
-
 /** Below this sine two directions are as good as parallel, and interpolation on the sphere is interpolation on the line. */
 const PARALLEL = 1e-6
 
@@ -13,13 +11,4 @@ export function slerpFactors(t: number, cosine: number): readonly [number, numbe
   const sine = Math.sin(angle)
   if (Math.abs(sine) < PARALLEL) return [1 - t, t]
   return [Math.sin((1 - t) * angle) / sine, Math.sin(t * angle) / sine]
-}
-
-/** Cosine between a and b; a norm below `floor` leaves the vector unscaled, as a zero vector must be. */
-export function cosineOf(a: Float64Array, b: Float64Array, floor: number): number {
-  const scale = (x: Float64Array): number => {
-    const size = Math.sqrt(dot(x, x))
-    return size > floor ? size : 1
-  }
-  return dot(a, b) / (scale(a) * scale(b))
 }

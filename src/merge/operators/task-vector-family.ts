@@ -1,6 +1,13 @@
 import { mixTaskVectors } from './consensus.ts'
 import { positionRandom } from './hash-random.ts'
-import type { BooleanParameter, MergeOperator, NumberParameter, OperatorParameter, TensorInput } from './operator.ts'
+import type {
+  BooleanParameter,
+  MergeOperator,
+  NumberParameter,
+  OperatorParameter,
+  TaskVectorTraits,
+  TensorInput,
+} from './operator.ts'
 import { keepByRank, keepLargest, keepMiddle, keepRandom, place, restoreMagnitude } from './sparsify.ts'
 import { combination, sum, taskVectors } from './vectors.ts'
 
@@ -8,12 +15,10 @@ import { combination, sum, taskVectors } from './vectors.ts'
  * The task-arithmetic family as mergekit generalises it: out = W0 + λ mix(w_m · sparsify(τ_m)) with τ_m = x_m − W0. Its eight methods
  * differ in how a task vector is thinned out, whether signs are elected, and in two defaults.
  */
-export interface FamilyMember {
+export interface FamilyMember extends TaskVectorTraits {
   readonly name: string
   readonly title: string
   readonly reference: MergeOperator['reference']
-  readonly sparsifier: 'none' | 'largest' | 'random' | 'middle' | 'rank'
-  readonly elect: boolean
   readonly normalize: boolean
   /** Default of `rescale`; undefined: the method has no such parameter. */
   readonly rescale: boolean | undefined
@@ -32,6 +37,7 @@ export function taskVectorOperator(member: FamilyMember): MergeOperator {
     cost: sparsifier === 'none' && !member.elect ? 'linear' : 'pass',
     span: sparsifier === 'none' ? 'element' : 'tensor',
     ...((sparsifier === 'random' || sparsifier === 'rank') && { random: true }),
+    family: { sparsifier, elect: member.elect },
     parameters: familyParameters(member),
     coefficients: familyCoefficients(sparsifier),
     merge: input => mergeFamily(member, input),

@@ -80,17 +80,25 @@ export function encodeStretch(values: Float64Array, dtype: WeightDtype, name: st
   }
   const floats = Float32Array.from(values)
   encodeFloat32(floats, dtype, bytes)
-  const limit = INFINITE_FROM[dtype]
-  const largest = floats.reduce((max, value) => Math.max(max, Math.abs(value)), 0)
-  if (!(largest < limit)) {
-    throw new MergeError(
-      `Tensor ${show(name)} has a merged value of magnitude ${largest}, which is an infinity as ${dtype}.`,
-      {
-        hint: 'Write it as F32, or merge with smaller coefficients.',
-      },
-    )
-  }
+  requireBelow(
+    name,
+    floats.reduce((max, value) => Math.max(max, Math.abs(value)), 0),
+    dtype,
+  )
   return bytes
+}
+
+/** @param largestBits of the float32 @throws {MergeError} where it is an infinity in that type */
+export function requireFits(name: string, largestBits: number, dtype: WeightDtype): void {
+  requireBelow(name, new Float32Array(Uint32Array.of(largestBits).buffer)[0]!, dtype)
+}
+
+function requireBelow(name: string, largest: number, dtype: WeightDtype): void {
+  if (largest < INFINITE_FROM[dtype]) return
+  throw new MergeError(
+    `Tensor ${show(name)} has a merged value of magnitude ${largest}, which is an infinity as ${dtype}.`,
+    { hint: 'Write it as F32, or merge with smaller coefficients.' },
+  )
 }
 
 /** float32 magnitudes that a type rounds to infinity, from the half way point past its largest finite number on. */

@@ -1,20 +1,20 @@
-import { setImmediate as breathe } from 'node:timers/promises'
 import { MergeError, show } from '../../errors.ts'
 import type { Checkpoint } from '../../formats/checkpoint.ts'
 import type { TensorSpec } from '../../formats/safetensors.ts'
 import { applyOperator } from '../operators/apply.ts'
 import type { ModelView, Survey } from '../operators/operator.ts'
-import type { CopiedTensor, MergedTensor, MergeProgram } from './program.ts'
+import { streamMethod } from '../stream/plan-operator.ts'
+import { readColumns } from '../stream/read-columns.ts'
+import { streamInput } from '../stream/stream-input.ts'
+import type { StreamTensor } from '../stream/stream-tensor.ts'
+import { type OutputTensor, type StreamOptions, type TensorSink, writeTensors } from '../stream/write-tensors.ts'
+import type { CopiedTensor, MergedTensor, MergeProgram, TensorReference } from './program.ts'
 import { encodeStretch, readStretch } from './read-tensor.ts'
 
 /** Elements of one input in memory at a time, where an operator does not need the whole tensor. */
 const STRETCH = 1 << 20
-
-/** Takes the bytes of the tensors in the order of `entries`. */
-export interface TensorSink {
-  readonly entries: readonly TensorSpec[]
-  append(bytes: Uint8Array): void
-}
+/** Bytes in memory at a time of what is copied. */
+const COPY_BYTES = 1 << 22
 
 export function programSpecs(program: MergeProgram): TensorSpec[] {
   return program.tensors.map(tensor => ({
@@ -25,7 +25,7 @@ export function programSpecs(program: MergeProgram): TensorSpec[] {
 }
 
 /**
- * Carries out a program in float64, tensor by tensor.
+ * Carries out a program: in tiles where its operators allow it, else in float64, tensor by tensor.
  * @param checkpoints by position of the program's models
  * @throws {MergeError} naming the tensor
  */
@@ -33,27 +33,61 @@ export async function writeProgram(
   program: MergeProgram,
   checkpoints: readonly Checkpoint[],
   sink: TensorSink,
+  options: StreamOptions = {},
 ): Promise<void> {
-  const tensors = new Map(program.tensors.map(tensor => [tensor.name, tensor]))
   const surveys = surveyModels(program, checkpoints)
-  for (const { name } of sink.entries) {
-    const tensor = tensors.get(name)!
-    if (tensor.kind === 'copied') copyTensor(tensor, checkpoints, sink)
-    else mergeTensor(tensor, surveys.get(tensor.operator.name), checkpoints, sink)
-    await breathe() // timers, signals and progress get their turn between tensors
-  }
+  const tensors = program.tensors.map((tensor): [string, OutputTensor] => [
+    tensor.name,
+    tensor.kind === 'copied'
+      ? { stream: undefined, read: () => {}, define: append => copyTensor(tensor, checkpoints, append) }
+      : {
+          stream: streamOf(tensor, checkpoints),
+          read: readerOf(tensor, checkpoints),
+          define: append => mergeTensor(tensor, surveys.get(tensor.operator.name), checkpoints, append),
+        },
+  ])
+  await writeTensors(new Map(tensors), sink, options)
   for (const checkpoint of checkpoints) checkpoint.verifyUnchanged()
+}
+
+type Append = (bytes: Uint8Array) => void
+
+/** The base first, where there is one. */
+function referencesOf({ base, inputs }: MergedTensor): readonly TensorReference[] {
+  return base === undefined ? inputs : [base, ...inputs]
+}
+
+function streamOf(tensor: MergedTensor, checkpoints: readonly Checkpoint[]): StreamTensor | undefined {
+  const { operator, settings, name, shape, ids, base, work, written } = tensor
+  const method = streamMethod({ operator, settings, name, shape, ids, based: base !== undefined })
+  if (method === undefined || written === 'F64') return undefined
+  const inputs = referencesOf(tensor).map(({ model, tensor: own }) => streamInput(checkpoints[model]!, own, shape))
+  // What is float64 is merged in float64.
+  if (inputs.some(input => input === undefined || (input.dtype === 'F64' && (work ?? 'F64') === 'F64')))
+    return undefined
+  const elements = shape.reduce((product, size) => product * size, 1)
+  return { name, elements, inputs: inputs.filter(input => input !== undefined), work, written, method }
+}
+
+function readerOf(tensor: MergedTensor, checkpoints: readonly Checkpoint[]): OutputTensor['read'] {
+  return (input, offset, target) => {
+    const { model, tensor: own } = referencesOf(tensor)[input]!
+    const checkpoint = checkpoints[model]!
+    const { dtype, columns } = streamInput(checkpoint, own, tensor.shape)!
+    readColumns(dtype, columns, offset, target, (at, part) => checkpoint.readRange(own, at, part))
+  }
 }
 
 function mergeTensor(
   tensor: MergedTensor,
   survey: Survey | undefined,
   checkpoints: readonly Checkpoint[],
-  sink: TensorSink,
+  append: Append,
 ): void {
   const { operator, name, shape, written } = tensor
   const elements = shape.reduce((product, size) => product * size, 1)
   const step = operator.span === 'element' ? STRETCH : Math.max(1, elements)
+  if (step > STRETCH) requireFinite(tensor, elements, checkpoints)
   for (let begin = 0; begin < elements; begin += step) {
     const count = Math.min(step, elements - begin)
     const { base, models } = inputsOf(tensor, checkpoints, begin, count)
@@ -67,7 +101,14 @@ function mergeTensor(
       survey,
       depth: tensor.depth,
     })
-    sink.append(encodeStretch(out, written, name))
+    append(encodeStretch(out, written, name))
+  }
+}
+
+/** Tells what cannot be merged before a large tensor takes its memory. */
+function requireFinite(tensor: MergedTensor, elements: number, checkpoints: readonly Checkpoint[]): void {
+  for (let begin = 0; begin < elements; begin += STRETCH) {
+    inputsOf(tensor, checkpoints, begin, Math.min(STRETCH, elements - begin))
   }
 }
 
@@ -84,15 +125,30 @@ function inputsOf(tensor: MergedTensor, checkpoints: readonly Checkpoint[], begi
   return { base: tensor.base && read(tensor.base), models: tensor.inputs.map(read) }
 }
 
-function copyTensor({ name, from, equals }: CopiedTensor, checkpoints: readonly Checkpoint[], sink: TensorSink): void {
-  const bytes = checkpoints[from.model]!.read(from.tensor)
-  for (const other of equals) {
-    if (Buffer.compare(bytes, checkpoints[other.model]!.read(other.tensor)) === 0) continue
-    throw new MergeError(
-      `Tensor ${show(name)} is not merged, as it holds no floats, but it differs between ${checkpoints[from.model]!.path} and ${checkpoints[other.model]!.path}.`,
-    )
+function copyTensor({ name, from, equals }: CopiedTensor, checkpoints: readonly Checkpoint[], append: Append): void {
+  const checkpoint = checkpoints[from.model]!
+  const size = checkpoint.tensors.get(from.tensor)!.byteLength
+  for (const { model, tensor } of equals) {
+    if (checkpoints[model]!.tensors.get(tensor)!.byteLength !== size)
+      throw different(name, checkpoint, checkpoints[model]!)
   }
-  sink.append(bytes)
+  const [bytes, others] = [new Uint8Array(Math.min(size, COPY_BYTES)), new Uint8Array(Math.min(size, COPY_BYTES))]
+  for (let at = 0; at < size; at += COPY_BYTES) {
+    const length = Math.min(COPY_BYTES, size - at)
+    const [own, other] = [bytes.subarray(0, length), others.subarray(0, length)]
+    checkpoint.readRange(from.tensor, at, own)
+    for (const { model, tensor } of equals) {
+      checkpoints[model]!.readRange(tensor, at, other)
+      if (Buffer.compare(own, other) !== 0) throw different(name, checkpoint, checkpoints[model]!)
+    }
+    append(own)
+  }
+}
+
+function different(name: string, a: Checkpoint, b: Checkpoint): MergeError {
+  return new MergeError(
+    `Tensor ${show(name)} is not merged, as it holds no floats, but it differs between ${a.path} and ${b.path}.`,
+  )
 }
 
 /** Surveys of the operators that span the whole model; they see all tensors that have the same settings as the first. */

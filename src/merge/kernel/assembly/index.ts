@@ -179,3 +179,9 @@ function float16(bits: v128): v128 {
   const normal = i32x4.shr_u(i32x4.add(i32x4.add(rebased, i32x4.splat(0xfff)), odd), 13)
   return v128.or(v128.bitselect(small, normal, i32x4.lt_s(magnitude, i32x4.splat(0x38800000))), sign)
 }
+
+// Kernels that work on stretches of tensors as they are read from files.
+export { addAll, addElected, thin, thinScaled } from './stream-mix'
+export { maskAbove, maskRandom } from './stream-masks'
+export { maskByRank } from './stream-ranks'
+export { gatherEqual, histogramHigh, histogramLow, innerProducts, largest, sumMagnitudes } from './stream-reduce'

@@ -1,0 +1,152 @@
+// Sums and counts over stretches of tensors, for operators that need numbers of a whole tensor before they write any of it. Differences
+// are x - b. Addresses need no alignment; `count` is a multiple of 16, what fills the last block up is zero in both vectors.
+
+/** Counts magnitudes of differences by the upper 16 bits of their float32: `table` is the address of 32768 u32. */
+export function histogramHigh(table: usize, x: usize, base: usize, count: i32): void {
+  const end = x + (<usize>count << 2)
+  for (; x < end; x += 16, base += 16) {
+    const d = f32x4.sub(v128.load(x), v128.load(base))
+    const bins = i32x4.shl(i32x4.shr_u(i32x4.shl(d, 1), 17), 2)
+    increment(table + <usize>i32x4.extract_lane(bins, 0))
+    increment(table + <usize>i32x4.extract_lane(bins, 1))
+    increment(table + <usize>i32x4.extract_lane(bins, 2))
+    increment(table + <usize>i32x4.extract_lane(bins, 3))
+  }
+}
+
+/**
+ * Counts, of the magnitudes with the upper bits `high`, the lower 16 bits: `table` is the address of 65536 u32. Says whether any of these
+ * differences was rounded to float32.
+ */
+export function histogramLow(table: usize, x: usize, base: usize, high: u32, count: i32): bool {
+  let rounded = false
+  const end = x + (<usize>count << 2)
+  const wanted = i32x4.splat(high)
+  for (; x < end; x += 32, base += 32) {
+    const m1 = magnitude(f32x4.sub(v128.load(x), v128.load(base)))
+    const m2 = magnitude(f32x4.sub(v128.load(x, 16), v128.load(base, 16)))
+    const e1 = i32x4.eq(i32x4.shr_u(m1, 16), wanted)
+    const e2 = i32x4.eq(i32x4.shr_u(m2, 16), wanted)
+    if (!v128.any_true(v128.or(e1, e2))) continue
+    countLow(table, m1, i32x4.bitmask(e1))
+    countLow(table, m2, i32x4.bitmask(e2))
+    if (!rounded) {
+      let lanes = i32x4.bitmask(e1) | (i32x4.bitmask(e2) << 4)
+      for (; lanes; lanes &= lanes - 1) {
+        const at = <usize>ctz(lanes) << 2
+        const a = load<f32>(x + at)
+        const b = load<f32>(base + at)
+        if (<f64>(a - b) != <f64>a - <f64>b) rounded = true
+      }
+    }
+  }
+  return rounded
+}
+
+/** Stores at `out` |x - b| in float64 of the elements that round to the float32 with the bits `threshold`; returns how many there are. */
+export function gatherEqual(out: usize, x: usize, base: usize, threshold: u32, count: i32): i32 {
+  const end = x + (<usize>count << 2)
+  const wanted = i32x4.splat(threshold)
+  let found = 0
+  for (; x < end; x += 16, base += 16) {
+    const equal = i32x4.eq(magnitude(f32x4.sub(v128.load(x), v128.load(base))), wanted)
+    for (let lanes = i32x4.bitmask(equal); lanes; lanes &= lanes - 1) {
+      const at = <usize>ctz(lanes) << 2
+      store<f64>(out + (<usize>(found++) << 3), abs(<f64>load<f32>(x + at) - <f64>load<f32>(base + at)))
+    }
+  }
+  return found
+}
+
+@inline
+function countLow(table: usize, magnitudes: v128, lanes: i32): void {
+  const bins = i32x4.shl(v128.and(magnitudes, i32x4.splat(0xffff)), 2)
+  if (lanes & 1) increment(table + <usize>i32x4.extract_lane(bins, 0))
+  if (lanes & 2) increment(table + <usize>i32x4.extract_lane(bins, 1))
+  if (lanes & 4) increment(table + <usize>i32x4.extract_lane(bins, 2))
+  if (lanes & 8) increment(table + <usize>i32x4.extract_lane(bins, 3))
+}
+
+@inline
+function increment(address: usize): void {
+  store<u32>(address, load<u32>(address) + 1)
+}
+
+@inline
+export function magnitude(x: v128): v128 {
+  return v128.and(x, i32x4.splat(0x7fffffff))
+}
+
+/** The largest magnitude as float32 bits: 0x7f800000 or more says that there is an infinity or NaN. */
+export function largest(x: usize, count: i32): u32 {
+  const end = x + (<usize>count << 2)
+  let most = i32x4.splat(0)
+  for (; x < end; x += 32) most = i32x4.max_u(most, i32x4.max_u(magnitude(v128.load(x)), magnitude(v128.load(x, 16))))
+  return max(
+    max(<u32>i32x4.extract_lane(most, 0), <u32>i32x4.extract_lane(most, 1)),
+    max(<u32>i32x4.extract_lane(most, 2), <u32>i32x4.extract_lane(most, 3)),
+  )
+}
+
+/**
+ * Adds to `sums`, the address of two f64, the magnitudes of all differences and of those whose bit is set. Differences and sums are
+ * float64.
+ */
+export function sumMagnitudes(sums: usize, x: usize, base: usize, bits: usize, count: i32): void {
+  const end = x + (<usize>count << 2)
+  let all = f64x2.splat(0)
+  let kept = f64x2.splat(0)
+  for (let i = 0; x < end; x += 16, base += 16, i += 4) {
+    const a = v128.load(x)
+    const b = v128.load(base)
+    const low = f64x2.abs(f64x2.sub(f64x2.promote_low_f32x4(a), f64x2.promote_low_f32x4(b)))
+    const high = f64x2.abs(f64x2.sub(f64x2.promote_low_f32x4(upper(a)), f64x2.promote_low_f32x4(upper(b))))
+    const lanes = expand(<u32>load<u8>(bits + (i >> 3)) >> (i & 4))
+    all = f64x2.add(all, f64x2.add(low, high))
+    kept = f64x2.add(
+      kept,
+      f64x2.add(
+        v128.and(low, v128.shuffle<i32>(lanes, lanes, 0, 0, 1, 1)),
+        v128.and(high, v128.shuffle<i32>(lanes, lanes, 2, 2, 3, 3)),
+      ),
+    )
+  }
+  store<f64>(sums, load<f64>(sums) + f64x2.extract_lane(all, 0) + f64x2.extract_lane(all, 1))
+  store<f64>(sums + 8, load<f64>(sums + 8) + f64x2.extract_lane(kept, 0) + f64x2.extract_lane(kept, 1))
+}
+
+/** Adds to `sums`, the address of three f64, Σ a a, Σ b b and Σ a b in float64; says whether any bit of a and b differs. */
+export function innerProducts(sums: usize, a: usize, b: usize, count: i32): bool {
+  const end = a + (<usize>count << 2)
+  let aa = f64x2.splat(0)
+  let bb = f64x2.splat(0)
+  let ab = f64x2.splat(0)
+  let different = i32x4.splat(0)
+  for (; a < end; a += 16, b += 16) {
+    const p = v128.load(a)
+    const q = v128.load(b)
+    different = v128.or(different, v128.xor(p, q))
+    const p1 = f64x2.promote_low_f32x4(p), p2 = f64x2.promote_low_f32x4(upper(p))
+    const q1 = f64x2.promote_low_f32x4(q), q2 = f64x2.promote_low_f32x4(upper(q))
+    aa = f64x2.add(aa, f64x2.add(f64x2.mul(p1, p1), f64x2.mul(p2, p2)))
+    bb = f64x2.add(bb, f64x2.add(f64x2.mul(q1, q1), f64x2.mul(q2, q2)))
+    ab = f64x2.add(ab, f64x2.add(f64x2.mul(p1, q1), f64x2.mul(p2, q2)))
+  }
+  store<f64>(sums, load<f64>(sums) + f64x2.extract_lane(aa, 0) + f64x2.extract_lane(aa, 1))
+  store<f64>(sums + 8, load<f64>(sums + 8) + f64x2.extract_lane(bb, 0) + f64x2.extract_lane(bb, 1))
+  store<f64>(sums + 16, load<f64>(sums + 16) + f64x2.extract_lane(ab, 0) + f64x2.extract_lane(ab, 1))
+  return v128.any_true(different)
+}
+
+/** The upper two float32 lanes, in place of the lower. */
+@inline
+export function upper(x: v128): v128 {
+  return v128.shuffle<i64>(x, x, 1, 1)
+}
+
+/** All ones in the lanes whose bit of the lowest four is set. */
+@inline
+export function expand(bits: u32): v128 {
+  const lane = i32x4(1, 2, 4, 8)
+  return i32x4.eq(v128.and(i32x4.splat(bits), lane), lane)
+}

@@ -1,0 +1,75 @@
+import { slerpCoefficients } from '../operators/slerp.ts'
+import type { CombineSection, SlerpMethod, StreamTensor } from './stream-tensor.ts'
+import { mergeTaskVectors } from './task-vectors.ts'
+import { aligned, IrregularTensor, type TensorBytes, TILE_SIZES, TileFrame, type TileSizes } from './tile-frame.ts'
+
+/**
+ * Merges elements [begin, end) of a tensor, which must be all of them unless its coefficients are fixed.
+ * @returns false where only the operator's definition can say what comes of it; what was written by then counts for nothing
+ * @throws {MergeError} where the result does not fit the type it is written as
+ */
+export function mergeTensor(
+  tensor: StreamTensor,
+  begin: number,
+  end: number,
+  io: TensorBytes,
+  sizes: TileSizes = TILE_SIZES,
+): boolean {
+  try {
+    const { method } = tensor
+    if (method.kind === 'combine') combine(tensor, method.sections, begin, end, io, sizes)
+    else if (method.kind === 'slerp') slerp(tensor, method, io, sizes)
+    else mergeTaskVectors(tensor, method, io, sizes)
+    return true
+  } catch (error) {
+    if (error instanceof IrregularTensor) return false
+    throw error
+  }
+}
+
+function combine(
+  tensor: StreamTensor,
+  sections: readonly CombineSection[],
+  begin: number,
+  end: number,
+  io: TensorBytes,
+  sizes: TileSizes,
+): void {
+  const own = sections.filter(section => section.begin < end && section.end > begin)
+  const terms = own.reduce((most, section) => Math.max(most, section.terms.length), 0)
+  const coefficients = aligned(terms * 4)
+  const frame = new TileFrame(tensor, io, sizes, 2 * coefficients)
+  for (const section of own) {
+    const { base } = section
+    for (const [j, { input, coefficient }] of section.terms.entries()) {
+      frame.u32[j] = frame.at(input)
+      frame.f32[coefficients / 4 + j] = coefficient
+    }
+    const inputs = [...new Set([...(base === undefined ? [] : [base]), ...section.terms.map(({ input }) => input)])]
+    const { kernel, out } = frame
+    const count = section.terms.length
+    frame.write(inputs, Math.max(begin, section.begin), Math.min(end, section.end), (_start, _count, whole) =>
+      base === undefined
+        ? kernel.linear(out, 0, coefficients, count, 0, whole * 4)
+        : kernel.taskArithmetic(out, frame.at(base), 0, coefficients, count, 0, whole * 4),
+    )
+  }
+}
+
+function slerp(tensor: StreamTensor, { t }: SlerpMethod, io: TensorBytes, sizes: TileSizes): void {
+  const { elements } = tensor
+  const frame = new TileFrame(tensor, io, sizes, 64)
+  const [sums, totals] = [frame.f64.subarray(0, 3), [0, 0, 0]]
+  let different = false
+  frame.pass([0, 1], 0, elements, (_start, _count, whole) => {
+    sums.fill(0)
+    if (frame.kernel.innerProducts(0, frame.at(0), frame.at(1), whole) !== 0) different = true
+    for (const [i, sum] of sums.entries()) totals[i]! += sum
+  })
+  if (!totals.every(Number.isFinite)) throw new IrregularTensor()
+  const [bb, xx, bx] = totals as [number, number, number]
+  // What no model changed is the base's, bit for bit.
+  const factors = different ? slerpCoefficients(t, bb, xx, bx) : [1]
+  const terms = factors.map((factor, input) => ({ input, coefficient: Math.fround(factor) }))
+  combine(tensor, [{ begin: 0, end: elements, base: undefined, terms }], 0, elements, io, sizes)
+}

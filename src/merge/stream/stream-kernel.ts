@@ -1,0 +1,58 @@
+import { instantiateKernel, type Kernel, type SharedMemory } from '../kernel/load.ts'
+
+/**
+ * The kernels of `kernel/assembly/stream-*.ts`, which say what each does. Addresses are bytes from the start of the memory; counts of
+ * elements are multiples of 16, so vectors are filled up with zeros; words and sizes of magnitudes are bits as signed or unsigned numbers alike.
+ */
+export interface StreamKernel extends Kernel {
+  histogramHigh(table: number, x: number, base: number, count: number): void
+  /** @returns not 0 where one of the counted differences was rounded to float32 */
+  histogramLow(table: number, x: number, base: number, high: number, count: number): number
+  gatherEqual(out: number, x: number, base: number, threshold: number, count: number): number
+  /** @returns the bits of a float32 */
+  largest(x: number, count: number): number
+  sumMagnitudes(sums: number, x: number, base: number, bits: number, count: number): void
+  /** @returns not 0 where any bit differs */
+  innerProducts(sums: number, a: number, b: number, count: number): number
+  maskRandom(bits: number, first: number, key: number, second: number, last: number, count: number): void
+  maskAbove(
+    bits: number,
+    x: number,
+    base: number,
+    threshold: number,
+    exact: number,
+    left: number,
+    below: number,
+    count: number,
+  ): void
+  maskByRank(
+    bits: number,
+    x: number,
+    base: number,
+    rows: number,
+    columns: number,
+    first: number,
+    key: number,
+    second: number,
+    last: number,
+    scratch: number,
+  ): void
+  thin(out: number, x: number, base: number, bits: number, count: number): void
+  thinScaled(out: number, x: number, base: number, bits: number, factor: number, count: number): void
+  /** @returns the bits of the largest magnitude in the result, as the next one */
+  addAll(out: number, base: number, pointers: number, coefficients: number, models: number, count: number): number
+  addElected(
+    out: number,
+    base: number,
+    pointers: number,
+    weights: number,
+    models: number,
+    lambda: number,
+    normalize: number,
+    count: number,
+  ): number
+}
+
+export function instantiateStreamKernel(memory: SharedMemory): StreamKernel {
+  return instantiateKernel(memory) as StreamKernel // its signatures are those of the assembly
+}

@@ -1,0 +1,153 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { WeightDtype } from '../../../src/formats/dtype.ts'
+import { settingsOf } from '../../../src/merge/operators/apply.ts'
+import { findOperator } from '../../../src/merge/operators/registry.ts'
+import { gen } from '../fixture.ts'
+import { define, type Problem, relativeDifference, stream } from './fixture.ts'
+
+/** What task vectors look like: all different, on a coarse grid with many ties, mostly zero, or of very different sizes. */
+const KINDS = ['smooth', 'coarse', 'sparse', 'wild'] as const
+
+function deltas(kind: (typeof KINDS)[number], seed: number, count: number): Float32Array {
+  const numbers = gen(seed, count)
+  const other = gen(seed + 1000, count)
+  switch (kind) {
+    case 'smooth':
+      return Float32Array.from(numbers, (value, i) => value / 8 + other[i]! / 4096)
+    case 'coarse':
+      return Float32Array.from(numbers, value => Math.round(value) / 4)
+    case 'sparse':
+      return Float32Array.from(numbers, (value, i) => (other[i]! > 1 ? value / 4 : 0))
+    case 'wild':
+      return Float32Array.from(numbers, (value, i) => value * 2 ** Math.round(4 * other[i]!))
+  }
+}
+
+const dtype = fc.constantFrom<WeightDtype>('F32', 'BF16', 'F16')
+const shape: fc.Arbitrary<readonly number[]> = fc.oneof(
+  fc.constant<readonly number[]>([]),
+  fc.integer({ min: 1, max: 150 }).map(n => [n]),
+  fc.tuple(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 40 })),
+)
+const sizes = fc.record({
+  chunk: fc.integer({ min: 1, max: 4 }).map(blocks => blocks * 16),
+  tile: fc.integer({ min: 1, max: 200 }),
+})
+const density = fc.oneof(fc.constantFrom(0.5, 1, 0.9), fc.double({ min: 0.26, max: 0.74, noNaN: true }))
+
+const problems = (name: string) =>
+  fc
+    .record({
+      shape,
+      sizes,
+      seed: fc.integer({ min: 1, max: 1e6 }),
+      kinds: fc.array(fc.constantFrom(...KINDS), { minLength: 1, maxLength: name === 'slerp' ? 1 : 4 }),
+      dtypes: fc.oneof(
+        fc.array(dtype, { minLength: 5, maxLength: 5 }),
+        dtype.map(one => Array(5).fill(one)),
+      ),
+      work: fc.constantFrom<WeightDtype | undefined>(undefined, undefined, 'F32', 'BF16', 'F16'),
+      weights: fc.array(fc.constantFrom(1, 0.5, 0.3, 1.25, 0), { minLength: 4, maxLength: 4 }),
+      densities: fc.array(density, { minLength: 4, maxLength: 4 }),
+      gamma: fc.constantFrom(0, 0.01, 0.1, 0.3),
+      lambda: fc.constantFrom(1, 0.7),
+      normalize: fc.boolean(),
+      rescale: fc.boolean(),
+      flavor: fc.constantFrom('mergekit', 'paper'),
+      t: fc.double({ min: 0, max: 1, noNaN: true }),
+    })
+    .map((given): Problem => {
+      const operator = findOperator(name)
+      const elements = given.shape.reduce((product, size) => product * size, 1)
+      const base = Float32Array.from(gen(given.seed, elements))
+      const models = given.kinds.map((kind, m) => {
+        const delta = deltas(kind, given.seed + 7 * (m + 1), elements)
+        return base.map((value, i) => value + delta[i]!)
+      })
+      const { lambda, normalize, rescale, t } = given
+      const flavor = operator.family?.sparsifier === 'random' ? given.flavor : 'mergekit'
+      const known = operator.parameters.map(parameter => parameter.name)
+      const parameters = Object.fromEntries(
+        Object.entries({ lambda, normalize, rescale, t, flavor }).filter(([key]) => known.includes(key)),
+      )
+      const coefficients = models.map((_, m) => {
+        const values = { weight: given.weights[m]!, density: given.densities[m]!, gamma: given.gamma, epsilon: 0.25 }
+        return Object.fromEntries(
+          operator.coefficients.map(({ name: key }) => [key, values[key as keyof typeof values]]),
+        )
+      })
+      const based = operator.base !== 'none'
+      return {
+        operator,
+        settings: settingsOf(operator, { parameters, coefficients, seed: given.seed }, based, 'a test'),
+        shape: given.shape,
+        base: based ? base : undefined,
+        models,
+        dtypes: given.dtypes,
+        sizes: given.sizes,
+        ...(given.work !== undefined && { work: given.work }),
+      }
+    })
+
+const STREAMED = [
+  'linear',
+  'slerp',
+  'task_arithmetic',
+  'ties',
+  'dare_linear',
+  'dare_ties',
+  'breadcrumbs',
+  'breadcrumbs_ties',
+  'della',
+  'della_linear',
+]
+
+describe('a tensor merged in tiles', () => {
+  it.each(STREAMED)('%s: is what the definition says, to the rounding of float32', name => {
+    let streamed = 0
+    fc.assert(
+      fc.property(problems(name), problem => {
+        const result = stream(problem)
+        if (result === undefined) return // left to the definition, which may refuse it
+        const expected = define(problem)
+        if (!result.merged) return
+        streamed++
+        expect(relativeDifference(result.values, expected)).toBeLessThan(1e-6)
+      }),
+      { numRuns: 300, seed: 11 },
+    )
+    expect(streamed).toBeGreaterThan(150)
+  })
+
+  it.each(STREAMED)('%s: is within one unit in the last place of a 16-bit type', name => {
+    fc.assert(
+      fc.property(problems(name), fc.constantFrom('BF16', 'F16'), (problem, written) => {
+        const result = stream({ ...problem, written })
+        if (result === undefined || !result.merged) return
+        const bits = written === 'BF16' ? 7 : 10
+        const least = written === 'BF16' ? -126 : -14
+        const expected = define(problem)
+        const largest = expected.reduce((max, value) => Math.max(max, Math.abs(value)), 0)
+        for (const [i, value] of result.values.entries()) {
+          const exponent = Math.max(least, Math.floor(Math.log2(Math.abs(expected[i]!))))
+          // A unit of the type, and what float32 leaves of numbers of the tensor's size where they cancel.
+          expect(Math.abs(value - expected[i]!)).toBeLessThanOrEqual(2 ** (exponent - bits) + 1e-6 * largest)
+        }
+      }),
+      { numRuns: 60, seed: 12 },
+    )
+  })
+
+  it.each(STREAMED)('%s: has the same bits whatever the tiles', name => {
+    fc.assert(
+      fc.property(problems(name), sizes, (problem, other) => {
+        const [one, two] = [stream(problem), stream({ ...problem, sizes: other })]
+        if (one === undefined || !one.merged || problem.operator.parameters.some(({ name: key }) => key === 'rescale'))
+          return
+        expect(two!.values).toEqual(one.values)
+      }),
+      { numRuns: 60, seed: 13 },
+    )
+  })
+})

@@ -1,0 +1,133 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { MergeError } from '../../../src/errors.ts'
+import type { WeightDtype } from '../../../src/formats/dtype.ts'
+import { mergeMergekit } from '../../../src/merge/mergekit/merge-config.ts'
+import type { StreamOptions } from '../../../src/merge/stream/write-tensors.ts'
+import { mergeToFiles } from '../../../src/merge/write-model.ts'
+import type { ParameterMerge } from '../../../src/space/recipe.ts'
+import { gen, rejection, saveModels, temporaryFolders, tensor } from '../fixture.ts'
+
+const newFolder = temporaryFolders()
+
+/** Threads for tensors of any size, and tiles that are smaller than they are. */
+const THREADS: StreamOptions = { threads: 2, threadBytes: 1, sizes: { tile: 1024, chunk: 256 } }
+const ALONE: StreamOptions = { threads: 1 }
+
+const SHAPES: readonly (readonly [name: string, shape: readonly number[]])[] = [
+  ['model.embed_tokens.weight', [97, 40]],
+  ['model.layers.0.w', [50, 33]],
+  ['model.layers.0.norm', [40]],
+  ['model.layers.1.w', [50, 33]],
+  ['model.layers.1.norm', [40]],
+  ['lm_head.weight', [97, 40]],
+]
+
+function save(
+  folder: string,
+  dtype: WeightDtype,
+  change: (values: Float64Array, id: string, name: string) => void = () => {},
+) {
+  const model = (id: string, seed: number) =>
+    Object.fromEntries(
+      SHAPES.map(([name, shape], i) => {
+        const count = shape.reduce((a, b) => a * b, 1)
+        const [base, delta] = [gen(i + 1, count), gen(seed + i, count)]
+        const values = base.map((value, k) => value + (seed === 0 ? 0 : delta[k]! / 8))
+        change(values, id, name)
+        return [name, tensor(values, shape, dtype)]
+      }),
+    )
+  return saveModels(folder, { base: model('base', 0), a: model('a', 100), b: model('b', 200) })
+}
+
+function recipe(method: string): ParameterMerge {
+  const own = method === 'slerp' ? {} : { weight: 0.6, ...(/ties|dare|della/.test(method) && { density: 0.5 }) }
+  const sources = method === 'slerp' ? ['a'] : ['a', 'b']
+  return {
+    kind: 'parameter-merge',
+    method,
+    base: method === 'linear' ? undefined : 'base',
+    sources,
+    parameters: method === 'slerp' ? { t: 0.4 } : {},
+    groups: [{ layers: 'all', coefficients: Object.fromEntries(sources.map(id => [id, own])) }],
+  }
+}
+
+const METHODS = ['linear', 'task_arithmetic', 'slerp', 'ties', 'dare_ties', 'della']
+
+describe('files merged by threads', () => {
+  it('have the bytes that one thread writes, for every method', async () => {
+    const folder = newFolder()
+    const sources = save(folder, 'BF16')
+    for (const method of METHODS) {
+      const [one, two] = ['one', 'two'].map(name => join(folder, `${method}-${name}.safetensors`)) as [string, string]
+      // The same tiles: norms are sums, and depend on the order of their terms.
+      await mergeToFiles(recipe(method), sources, one, { stream: { ...ALONE, sizes: THREADS.sizes! } })
+      await mergeToFiles(recipe(method), sources, two, { stream: THREADS })
+      expect(readFileSync(two).equals(readFileSync(one)), method).toBe(true)
+    }
+  })
+
+  it('have the bytes that one thread writes, in shards, from a mergekit configuration', async () => {
+    const folder = newFolder()
+    save(folder, 'F32')
+    const config = {
+      merge_method: 'dare_ties',
+      base_model: 'base.safetensors',
+      models: ['a', 'b'].map(id => ({ model: `${id}.safetensors`, parameters: { weight: 0.5, density: 0.6 } })),
+      dtype: 'float32',
+      out_dtype: 'bfloat16',
+    }
+    const options = { folder, text: '', shardBytes: 8000, seed: 3 }
+    const { files } = await mergeMergekit(config, join(folder, 'one'), {
+      ...options,
+      stream: { ...ALONE, sizes: THREADS.sizes! },
+    })
+    await mergeMergekit(config, join(folder, 'two'), { ...options, stream: THREADS })
+    expect(files.filter(file => file.endsWith('.safetensors')).length).toBe(3)
+    for (const name of readdirSync(join(folder, 'one')).filter(name => name !== 'README.md')) {
+      expect(readFileSync(join(folder, 'two', name)).equals(readFileSync(join(folder, 'one', name))), name).toBe(true)
+    }
+  })
+
+  it.each([THREADS, ALONE])('tell what does not fit the type, and leave nothing behind', async stream => {
+    const folder = newFolder()
+    const sources = save(folder, 'F32', (values, id, name) => {
+      if (id === 'a' && name === 'model.layers.1.w') values[700] = 3e5
+    })
+    const before = readdirSync(folder)
+    const error = await rejection(
+      mergeToFiles(recipe('task_arithmetic'), sources, join(folder, 'out.safetensors'), { dtype: 'F16', stream }),
+    )
+    expect(error).toBeInstanceOf(MergeError)
+    expect(error.message).toMatch(
+      /^Tensor "model.layers.1.w" has a merged value of magnitude \d+.*, which is an infinity as F16\.$/,
+    )
+    expect(error.hint).toBe('Write it as F32, or merge with smaller coefficients.')
+    expect(readdirSync(folder)).toEqual(before)
+  })
+
+  it.each(METHODS)('%s: tell which model has a NaN, and where', async method => {
+    const folder = newFolder()
+    save(folder, 'F32', (values, id, name) => {
+      if (id === 'a' && name === 'lm_head.weight') values[3000] = Number.NaN
+    })
+    const ids = method === 'slerp' ? ['a'] : ['a', 'b']
+    const parameters = {
+      ...(method === 'slerp' ? {} : { weight: 0.5 }),
+      ...(/ties|della/.test(method) && { density: 0.5 }),
+    }
+    const config = {
+      merge_method: method,
+      ...(method !== 'linear' && { base_model: 'base.safetensors' }),
+      models: ids.map(id => ({ model: `${id}.safetensors`, parameters })),
+      parameters: method === 'slerp' ? { t: 0.5 } : {},
+      dtype: 'float32',
+    }
+    const error = await rejection(mergeMergekit(config, join(folder, 'out'), { folder, text: '', stream: THREADS }))
+    expect(error.message).toBe(`Tensor "lm_head.weight" of ${join(folder, 'a.safetensors')} has a NaN or an infinity.`)
+    expect(readdirSync(folder).sort()).toEqual(['a.safetensors', 'b.safetensors', 'base.safetensors'])
+  })
+})
