@@ -1,4 +1,5 @@
-import type { MergedModel } from '../merge/model.ts'
+import type { Dtype, WeightDtype } from '../formats/dtype.ts'
+import type { MergedModel, SourceReference } from '../merge/model.ts'
 import type { Objective } from '../objective.ts'
 import type { ExampleRange } from './example-range.ts'
 
@@ -30,8 +31,28 @@ export interface Evaluator {
   readonly digest: string
   /** Input file → SHA-256, for the run's manifest. */
   readonly inputs: Readonly<Record<string, string>>
-  /** Loads data and runtime. Once per worker; expensive. */
-  open(): Promise<EvaluatorSession>
+  /**
+   * Loads data and runtime. Once per worker; expensive.
+   * @param context absent where there is no worker around the session
+   */
+  open(context?: OpenContext): Promise<EvaluatorSession>
+}
+
+/** What a session may know of the worker it is opened in. An evaluator that writes models to files needs it. */
+export interface OpenContext {
+  /** From 0; no two sessions that are open at once in one worker process have the same. */
+  readonly workerIndex: number
+  /** All models that recipes may name. */
+  readonly sources: readonly SourceReference[]
+  /** Type of each merged tensor as the sources store it, by name. */
+  readonly dtypes: ReadonlyMap<string, WeightDtype>
+  /** Integer and boolean tensors: the same in all sources, not merged. Little-endian, row-major. */
+  readonly others: readonly {
+    readonly name: string
+    readonly dtype: Dtype
+    readonly shape: readonly number[]
+    readonly data: Uint8Array
+  }[]
 }
 
 export interface EvaluatorSession {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ConfigError, nearest, show } from '../errors.ts'
+import { commandEvaluator } from './command/evaluator.ts'
 import { type EvaluatorKind, evaluatorKind, parseOptions } from './definition.ts'
 import type { Evaluator } from './evaluator.ts'
 import type { EvaluatorReference } from './job.ts'
@@ -8,7 +9,10 @@ import { onnxEvaluator } from './onnx/evaluator.ts'
 
 /** All kinds of evaluators, by the word after `kind:`. A new kind is a definition and a line here. */
 export const EVALUATORS: ReadonlyMap<string, EvaluatorKind> = new Map(
-  [evaluatorKind(onnxEvaluator), evaluatorKind(moduleEvaluator)].map(kind => [kind.kind, kind]),
+  [evaluatorKind(onnxEvaluator), evaluatorKind(commandEvaluator), evaluatorKind(moduleEvaluator)].map(kind => [
+    kind.kind,
+    kind,
+  ]),
 )
 
 const headSchema = z.looseObject({

@@ -1,6 +1,7 @@
 import type { Evaluation, FailureKind, Timing } from '../candidate.ts'
 import { AmalgamError, show } from '../errors.ts'
 import type { Objective } from '../objective.ts'
+import { CandidateFailure } from './candidate-failure.ts'
 import type { EvaluatorSession, Scores } from './evaluator.ts'
 import type { EvaluationJob } from './job.ts'
 import type { WorkerSession } from './worker-session.ts'
@@ -30,7 +31,7 @@ export async function scoreJob(worker: WorkerSession, job: EvaluationJob): Promi
     }
     return { status: 'scored', values, exampleScores, timing: timing() }
   } catch (error) {
-    return failed('threw', reasonOf(error), timing())
+    return failed(error instanceof CandidateFailure ? error.kind : 'threw', reasonOf(error), timing())
   }
 }
 

@@ -22,5 +22,11 @@ export async function openWorkerSession(
 ): Promise<WorkerSession> {
   const evaluator = await createEvaluator(setup.evaluator)
   const merger = createMerger(shared, threadIndex)
-  return { evaluator, merger, session: await evaluator.open() }
+  const session = await evaluator.open({
+    workerIndex: threadIndex,
+    sources: setup.sources,
+    dtypes: new Map(shared.tensors.map(({ name, dtype }) => [name, dtype])),
+    others: shared.others,
+  })
+  return { evaluator, merger, session }
 }

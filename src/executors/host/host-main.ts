@@ -3,6 +3,7 @@
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { ExecutorError } from '../../errors.ts'
+import { killMarked, processIdentity } from '../../evaluation/processes.ts'
 import { oneLine, reasonOf } from '../../evaluation/score-job.ts'
 import { loadSharedSources } from '../../merge/sources.ts'
 import { compiledPath } from './compiled.ts'
@@ -32,6 +33,7 @@ function report(message: HostReport): void {
 
 /** `process.exit` would abort while a thread is inside onnxruntime; this never does. Takes grandchildren along. */
 function die(): void {
+  killMarked(`${processIdentity()}`) // programs of evaluators have groups of their own
   if (process.platform !== 'win32') {
     try {
       process.kill(-process.pid, 'SIGKILL')

@@ -1,4 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { sweepLeftovers } from '../../evaluation/candidate-folders.ts'
+import { killMarked, processIdentity } from '../../evaluation/processes.ts'
 import { compiledPath } from './compiled.ts'
 import { countOomKills } from './oom-kills.ts'
 import type { HostCommand, HostReport } from './protocol.ts'
@@ -30,6 +32,7 @@ export class HostProcess {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: process.platform !== 'win32',
     })
+    const identity = this.#child.pid === undefined ? undefined : processIdentity(this.#child.pid)
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on('data', (chunk: Buffer) => this.#keep(chunk))
       stream?.on('error', () => {})
@@ -52,6 +55,8 @@ export class HostProcess {
       })
       this.#child.on('exit', (code, signal) => {
         this.kill() // the rest of its group
+        if (identity !== undefined) killMarked(identity) // programs of evaluators, which have groups of their own
+        sweepLeftovers()
         setTimeout(end, DRAIN_MS, code, signal).unref()
       })
       this.#child.on('close', end)
