@@ -128,10 +128,9 @@ function drawSplits(
     const word = record.split === undefined ? '' : wordOf(record.split, 'split', where)
     return SPLITS.find(split => split === word)
   })
-  const numbers = new Map([...new Set(strata)].sort().map((stratum, i) => [stratum, i]))
   if (rule !== undefined) {
     const drawn = splitByRule(
-      free.map(i => numbers.get(strata[i]!)!),
+      free.map(i => strata[i]!),
       rule,
     )
     free.forEach((i, k) => {

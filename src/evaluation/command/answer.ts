@@ -1,7 +1,7 @@
 import { show } from '../../errors.ts'
 import type { Objective } from '../../objective.ts'
 import { CandidateFailure } from '../candidate-failure.ts'
-import { mean } from '../onnx/metrics.ts'
+import { mean } from '../onnx/metric.ts'
 
 /** What a program says about one candidate, before anybody has checked it against the objectives. */
 export interface Answer {
