@@ -222,9 +222,9 @@ export class CmaEsRun implements SearchDistribution {
     return this.#sigma * Math.sqrt(this.#c[i * this.mean.length + i]!)
   }
 
-  /** σ |p_c,i|: the size of the mean's recent steps in coordinate i. */
+  /** σ p_c,i: the mean's recent steps in coordinate i. */
   pathStep(i: number): number {
-    return this.#sigma * Math.abs(this.#pC[i]!)
+    return this.#sigma * this.#pC[i]!
   }
 
   /** σ D_k b_k, shape (n,): principal axis k as a step in x. */

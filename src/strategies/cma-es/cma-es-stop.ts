@@ -110,7 +110,7 @@ export class CmaEsStop {
     let moves = 0
     for (let i = 0; i < n; i++) {
       widest = Math.max(widest, run.deviation(i))
-      moves = Math.max(moves, run.deviation(i), run.pathStep(i))
+      moves = Math.max(moves, run.deviation(i), Math.abs(run.pathStep(i)))
     }
     if (widest > TOL_FAC_UP_X * run.sigma0) return stop('tolfacupx', `standard deviation ${widest}, ${generations}`)
     if (moves < tolx) return stop('tolx', `largest step ${moves}, ${generations}`)

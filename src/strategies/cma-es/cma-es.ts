@@ -26,7 +26,8 @@ import { promisingCount, promisingDistribution } from './warm-start.ts'
  * first generation of each run carries one *guest* that is scored but takes no part in the ranking: the declared start for the
  * first run, the final mean of the run before for the others (under noise the mean is better than the best sample seen). That
  * costs one evaluation per run and leaves the algorithm as published. Known recipes (`guesses`) are guests of the very first
- * generation, too; the best of them take the place of samples and are learned from (`injection.ts`).
+ * generation, too; the best of them take the place of samples and are learned from (`injection.ts`). A corner of the box that has come
+ * within reach is a guest as well: an optimum there is met by a sample only when all of its coordinates lie outside at once.
  */
 const KIND = 'cma-es'
 const VERSION = 2
@@ -48,10 +49,14 @@ const stateSchema = z.strictObject({
   best: z.strictObject({ id: z.number().int(), loss: z.number() }).nullable(),
   lastStop: z.strictObject({ criterion: z.string(), detail: z.string() }).nullable(),
   phase: z.enum(['searching', 'last-guest', 'stopped']),
+  corners: z.array(z.string()).default([]), // scored in this run
 })
 
 /** `last-guest`: the only run has ended and its final mean is being scored. */
 type Phase = z.infer<typeof stateSchema>['phase']
+
+/** Corners of the box scored in one run at most: where the optimum is in one, the first few tell. */
+const MAX_CORNERS = 30
 
 class CmaEs implements Strategy {
   readonly kind = KIND
@@ -65,7 +70,7 @@ class CmaEs implements Strategy {
   #maxGenerations: number | undefined
   #runEvaluations = 0
   #firstId = 0
-  /** Scored with this generation before its samples: one that is not learned from, in the very first then the guesses. */
+  /** Scored with this generation before its samples: one at most that is not learned from, in the very first then the guesses. */
   #guests: readonly Genome[]
   #asked = 0
   #samples: Sample[] = []
@@ -76,6 +81,8 @@ class CmaEs implements Strategy {
   #best: { readonly id: number; readonly loss: number } | undefined
   #lastStop: StopReason | undefined
   #phase: Phase = 'searching'
+  /** Scored in this run, as text. */
+  #corners: readonly string[] = []
 
   constructor(context: StrategyContext, options: CmaEsOptions, rng: Rng) {
     if (context.domain.genes.length === 0) throw new ConfigError('Strategy "cma-es" needs at least one gene, got none.')
@@ -163,6 +170,7 @@ class CmaEs implements Strategy {
       best: this.#best ?? null,
       lastStop: this.#lastStop ?? null,
       phase: this.#phase,
+      corners: [...this.#corners],
     }
     return { kind: KIND, version: VERSION, state }
   }
@@ -191,6 +199,7 @@ class CmaEs implements Strategy {
     strategy.#best = state.best ?? undefined
     strategy.#lastStop = state.lastStop ?? undefined
     strategy.#phase = state.phase
+    strategy.#corners = state.corners
     return strategy
   }
 
@@ -257,6 +266,17 @@ class CmaEs implements Strategy {
     const ascending = this.#run.learn(samples, losses, resolution)
     const stop = this.#stop.observe(this.#run.view(), ascending, resolution)
     if (stop !== undefined) this.#endRun(stop)
+    // On a plateau the mean is heading nowhere.
+    else if (ascending.at(-1)! - ascending[0]! > resolution) this.#inviteCorner()
+  }
+
+  #inviteCorner(): void {
+    if (this.#corners.length === MAX_CORNERS) return
+    const corner = this.#run.cornerInReach()
+    const text = corner?.join()
+    if (corner === undefined || text === undefined || this.#corners.includes(text)) return
+    this.#corners = [...this.#corners, text]
+    this.#guests = [corner]
   }
 
   #reachesTarget(): boolean {
@@ -271,6 +291,7 @@ class CmaEs implements Strategy {
   #endRun(stop: StopReason): void {
     this.#lastStop = stop
     this.#guests = [this.#run.center()]
+    this.#corners = []
     const { restarts } = this.#options
     if (restarts === 'none') {
       this.#phase = 'last-guest'

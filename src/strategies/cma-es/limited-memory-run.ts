@@ -138,7 +138,7 @@ export class LimitedMemoryRun implements SearchDistribution {
   }
 
   pathStep(i: number): number {
-    return this.#sigma * Math.sqrt(this.constants.muEff) * Math.abs(this.#step[i]!)
+    return this.#sigma * Math.sqrt(this.constants.muEff) * this.#step[i]!
   }
 
   /** σ M e_k: column k, not a principal axis. */

@@ -22,6 +22,8 @@ import type { SearchDistribution } from './search-distribution.ts'
 
 /** Standard deviation of a gene, in widths of its range, beyond which the folded distribution is as good as uniform. */
 const MAX_DEVIATION = 1 / 3
+/** Usual distances of a sample from the mean within which a corner of the box is worth a look. */
+const CORNER_REACH = 3
 
 export interface MixedRunSettings {
   readonly active: boolean
@@ -124,6 +126,19 @@ export class MixedRun {
   /** The genome of the mean and of the most likely choices. */
   center(): Genome {
     return this.#genotype.genome({ x: this.#mean(), choices: this.#categories?.mode() ?? [] })
+  }
+
+  /**
+   * The corner of the box where the mean is heading, coordinate by coordinate, if it is within three times the distance of a usual sample;
+   * where the mean is outside already, that counts as there. Only where samples are moved to the bounds, and all genes are real.
+   */
+  cornerInReach(): Genome | undefined {
+    const { cells, choiceCounts, dimension } = this.#genotype
+    if (this.#penalty === undefined || choiceCounts.length > 0 || cells.some(count => count > 0)) return undefined
+    const run = this.distribution
+    const x = this.#mean().map((v, i) => (v <= 0 || v >= 1 ? v : run.pathStep(i) < 0 ? 0 : 1))
+    const squaredLength = run.coordinates(x).reduce((sum, v) => sum + v * v, 0)
+    return squaredLength <= CORNER_REACH ** 2 * dimension ? this.#genotype.genome({ x, choices: [] }) : undefined
   }
 
   /**

@@ -35,7 +35,7 @@ export interface SearchDistribution {
   limitDeviations(limit: number | Float64Array): void
   /** Standard deviation of coordinate i. */
   deviation(i: number): number
-  /** The size of the mean's recent steps in coordinate i. */
+  /** The mean's recent steps in coordinate i, added up with their signs. */
   pathStep(i: number): number
   /** A long direction of the distribution as a step in x, shape (n,); principal axis k where those are known. 0 <= k < n. */
   axis(k: number): Float64Array

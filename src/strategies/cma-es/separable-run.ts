@@ -104,7 +104,7 @@ export class SeparableRun implements SearchDistribution {
   }
 
   pathStep(i: number): number {
-    return this.#sigma * Math.abs(this.#pC[i]!)
+    return this.#sigma * this.#pC[i]!
   }
 
   axis(k: number): Float64Array {

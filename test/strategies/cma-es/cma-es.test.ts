@@ -103,6 +103,15 @@ describe('cma-es', () => {
     expect(search(create(problem, { boundary: 'transform' }), problem, 2000).best).toBeGreaterThan(0)
   })
 
+  it('looks into the corner where a slope leads long before all coordinates of a sample lie outside at once', () => {
+    const slope: TestProblem = {
+      ...sphere(10),
+      domain: realDomain(10, 0, 1),
+      evaluate: genome => [10 - genome.reduce((sum, x) => sum + x, 0)],
+    }
+    for (const seed of [1, 2, 3]) expect(search(create(slope, {}, seed), slope, 250).best).toBe(0)
+  })
+
   it('finds the best mixed recipe, whatever the covariance', () => {
     for (const covariance of ['full', 'separable', 'lm-ma']) {
       expect(search(create(mixed(), { covariance }), mixed(), 3000).best, covariance).toBeLessThan(1e-8)
