@@ -59,6 +59,11 @@ export class ExecutorError extends AmalgamError {
   override readonly exitCode = EXIT.environment
 }
 
+/** A disk that is full, or a file system that does not take what is written to it. */
+export class StorageError extends AmalgamError {
+  override readonly exitCode = EXIT.environment
+}
+
 /** A run folder that is missing, damaged, foreign or of a newer format. */
 export class RunStoreError extends AmalgamError {
   override readonly exitCode = EXIT.environment

@@ -107,13 +107,16 @@ export function createProgram(): Command {
     .command('merge')
     .description('write the merged model of a recipe, a candidate or a mergekit configuration')
     .argument('<recipe>', 'a recipe file, <run>:<candidate>, or a mergekit configuration')
-    .requiredOption('--out <path>', 'a .safetensors file, or a folder')
+    .requiredOption('--out <path>', 'a .safetensors or .onnx file, or a folder')
     .option('--seed <number>', 'of random masks, for a mergekit configuration (default 0)')
-    .option('--shard-size <size>', 'most bytes of one weight file, for a mergekit configuration (default "5 GB")')
+    .option('--shard-size <size>', 'most bytes of one weight file of a folder (default "5 GB")')
+    .option('--external-data', 'write the weights of an .onnx file beside it, also below 2 GB')
+    .option('--allow-non-finite', 'merge NaN and infinities in the weights, and list them, instead of refusing them')
     .option('--json', 'print what was written as JSON')
     .addHelpText(
       'after',
       '\nExamples:\n  amalgam merge digits-1:winner --out merged/\n  amalgam merge recipe.yaml --out merged.safetensors\n' +
+        '  amalgam merge recipe.yaml --out merged.onnx\n' +
         '  amalgam merge mergekit.yml --out merged/ --shard-size "2 GB"',
     )
     .action(async (recipe, options) => (await import('./commands/merge.ts')).mergeCommand(recipe, options))

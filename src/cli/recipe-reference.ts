@@ -16,6 +16,8 @@ import { withRun } from './open-run.ts'
 export interface ReadyRecipe {
   readonly recipe: Recipe
   readonly sources: readonly SourceReference[]
+  /** SHA-256 of the sources' files, verified, where the recipe gives them: source id → file name → digest. */
+  readonly digests: ReadonlyMap<string, Readonly<Record<string, string>>>
   /** The evaluator of the run it comes from. */
   readonly evaluator?: EvaluatorReference
   /** For messages. */
@@ -61,7 +63,7 @@ export async function resolveRecipe(text: string, allow: { readonly models: bool
     parameters: { normalize: false },
     groups: [{ layers: 'all', coefficients: { model: { weight: 1 } } }],
   }
-  return { recipe, sources: [{ id: 'model', path: resolve(text) }], label: basename(resolve(text)) }
+  return { recipe, sources: [{ id: 'model', path: resolve(text) }], digests: new Map(), label: basename(resolve(text)) }
 }
 
 async function ready(file: RecipeFile, folder: string, label: string): Promise<ReadyRecipe> {
@@ -74,16 +76,21 @@ async function ready(file: RecipeFile, folder: string, label: string): Promise<R
       })
     return { id, path: resolveModelPath(folder, model.path, existsSync) }
   })
+  const digests = new Map<string, Readonly<Record<string, string>>>()
   for (const source of sources) {
     const expected = Object.values(file.models[source.id]?.sha256 ?? {})
     if (expected.length === 0) continue
     const files = inspectSources([source]).sources.flatMap(({ files }) => files)
-    const found = (await digestFiles(files)).map(({ sha256 }) => sha256)
-    if (expected.length === found.length && expected.every(digest => found.includes(digest))) continue
+    const digested = await digestFiles(files)
+    const found = digested.map(({ sha256 }) => sha256)
+    if (expected.length === found.length && expected.every(digest => found.includes(digest))) {
+      digests.set(source.id, Object.fromEntries(digested.map(({ path, sha256 }) => [basename(path), sha256])))
+      continue
+    }
     throw new MergeError(
       `Model "${source.id}" is not the one this recipe was made with: expected SHA-256 ${expected.join(', ')}, found ${found.join(', ')}.`,
       { hint: 'Point its "path" at the original weights, or drop "sha256" to merge these all the same.' },
     )
   }
-  return { recipe: file.recipe, sources, label }
+  return { recipe: file.recipe, sources, digests, label }
 }

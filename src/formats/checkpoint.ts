@@ -10,6 +10,8 @@ export interface FilePlace {
   readonly descriptor: number
   /** Bytes from the start of the file. */
   readonly begin: number
+  /** Names the file in messages. */
+  readonly path?: string
 }
 
 /** The weights of one model on disk, whatever their format. Reading is synchronous and by open descriptors. */

@@ -6,6 +6,7 @@ import { type ExternalRange, type ExternalValues, requireApart } from './onnx-ex
 import { takeInExternal } from './onnx-rewrite.ts'
 import { DTYPE_BYTES } from './onnx-schema.ts'
 import { gatherElements, type OnnxWeight, onnxWeights } from './onnx-weights.ts'
+import type { ByteSource } from './onnx-wire.ts'
 import { FileWindow, type OpenFile, openNamed, withFiles } from './opened-file.ts'
 import { PlacedCheckpoint, type TensorPlace } from './placed-checkpoint.ts'
 
@@ -28,6 +29,34 @@ export function openOnnx(path: string): Checkpoint {
     }
     external.requireApart()
     return new PlacedCheckpoint(path, [file, ...external.files], tensors)
+  })
+}
+
+/** A model as the pattern of another with the same graph. */
+export interface OnnxTemplate {
+  readonly path: string
+  readonly bytes: ByteSource
+  readonly model: OnnxModel
+  /** By name, where the values of an initializer in another file are, and how many bytes. */
+  readonly external: ReadonlyMap<string, { readonly file: OpenFile; readonly begin: number; readonly bytes: number }>
+  readonly close: () => void
+}
+
+/** @throws {ConfigError | FormatError} */
+export function openOnnxTemplate(path: string): OnnxTemplate {
+  return withFiles(open => {
+    const { file, bytes, model } = openModel(path, open)
+    const files = new ExternalFiles(path, open)
+    const external = new Map<string, { file: OpenFile; begin: number; bytes: number }>()
+    for (const tensor of model.initializers.values()) {
+      if (tensor.external === undefined) continue
+      const needed = externalBytes(tensor.external, tensor, path)
+      external.set(tensor.name, { ...files.place(tensor.name, tensor.external, needed), bytes: needed })
+    }
+    const close = () => {
+      for (const each of [file, ...files.files]) each.close()
+    }
+    return { path, bytes, model, external, close }
   })
 }
 
@@ -75,17 +104,18 @@ function readValues(
   tensor: OnnxInitializer,
   path: string,
 ): Uint8Array {
-  const size = tensor.dtype === undefined ? undefined : DTYPE_BYTES[tensor.dtype]
-  const needed =
-    values.length ?? (size === undefined ? undefined : tensor.shape.reduce((product, dim) => product * dim, size))
-  if (needed === undefined)
-    throw new FormatError(
-      `${path}: initializer ${show(tensor.name)} is of a type without a fixed size, and needs a length.`,
-    )
-  const { file, begin } = external.place(tensor.name, values, needed)
-  const read = new Uint8Array(needed)
+  const bytes = externalBytes(values, tensor, path)
+  const { file, begin } = external.place(tensor.name, values, bytes) // before anything of that size is allocated
+  const read = new Uint8Array(bytes)
   file.read(begin, read)
   return read
+}
+
+function externalBytes({ length }: ExternalValues, { name, dtype, shape }: OnnxInitializer, path: string): number {
+  const size = dtype === undefined ? undefined : DTYPE_BYTES[dtype]
+  const needed = length ?? (size === undefined ? undefined : shape.reduce((product, dim) => product * dim, size))
+  if (needed !== undefined) return needed
+  throw new FormatError(`${path}: initializer ${show(name)} is of a type without a fixed size, and needs a length.`)
 }
 
 /** The files with external data of one model, each opened once. */

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { ConfigError } from '../errors.ts'
 import type { FilePlace } from './checkpoint.ts'
 import { encodeSafetensorsHeader, type TensorSpec, tensorBytes } from './safetensors.ts'
-import { SafetensorsWriter, writeText } from './write-file.ts'
+import { requireRoom, SafetensorsWriter, writeText } from './write-file.ts'
 
 /** Weights of a folder in Hugging Face's layout: one `model.safetensors`, or shards with an index. */
 
@@ -50,7 +50,12 @@ export class ShardedWriter {
     this.#shards = planShards(specs, limit)
     this.#metadata = metadata
     // A shard's file has its own order of tensors (by alignment): what is appended follows it.
-    this.entries = this.#shards.flatMap(shard => encodeSafetensorsHeader(shard).entries)
+    const layouts = this.#shards.map(shard => encodeSafetensorsHeader(shard, metadata))
+    this.entries = layouts.flatMap(({ entries }) => entries)
+    requireRoom(
+      join(folder, 'model.safetensors'),
+      layouts.reduce((sum, { fileBytes }) => sum + fileBytes, 0),
+    )
   }
 
   /** Names of the weight files, and of the index if there is one. */

@@ -23,6 +23,7 @@ import {
   type WeightTensor,
 } from './layout.ts'
 import type { SourceReference } from './model.ts'
+import { findNonFinite, nonFiniteError } from './non-finite.ts'
 import { openModel } from './open-model.ts'
 
 /** The rim between source models on disk and merging. */
@@ -194,7 +195,8 @@ function requireFinite(
     for (let offset = 0; offset < end; offset += TILE_BYTES) {
       const bytes = Math.min(TILE_BYTES, end - offset)
       const largest = kernels[bank]!.linear(TILE_AT, POINTERS_AT, COEFFICIENTS_AT, 1, offset, bytes)
-      if (!isFiniteResult(largest)) throw notFinite(id, checkpoint.path, name)
+      if (isFiniteResult(largest)) continue
+      throw nonFiniteError(`Source ${show(id)} (${checkpoint.path})`, findNonFinite(checkpoint, name)!)
     }
   }
 }
@@ -204,12 +206,6 @@ function weightDtype({ tensors, path }: Checkpoint, name: string): WeightDtype {
   const { dtype } = tensors.get(name)!
   if (isWeightDtype(dtype)) return dtype
   throw new MergeError(`Tensor ${show(name)} of ${path} is ${dtype}; only floats are merged.`)
-}
-
-function notFinite(id: string, path: string, name: string): MergeError {
-  return new MergeError(`Source ${show(id)} (${path}) has a NaN or an infinity in tensor ${show(name)}, as float32.`, {
-    hint: 'Every merge with it would be damaged: leave it out or repair it.',
-  })
 }
 
 function findTwins(sources: number, stretches: readonly Stretch[], banks: readonly SharedMemory[]): number[] {

@@ -1,32 +1,26 @@
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname, extname, join, resolve } from 'node:path'
-import { ConfigError, FormatError, show } from '../errors.ts'
+import { existsSync, realpathSync, statSync } from 'node:fs'
+import { basename, extname, join, resolve } from 'node:path'
+import { ConfigError, show } from '../errors.ts'
 import type { WeightDtype } from '../formats/dtype.ts'
+import { openOnnxTemplate } from '../formats/open-onnx.ts'
 import type { TensorSpec } from '../formats/safetensors.ts'
-import { SafetensorsWriter, syncFolder, temporaryName } from '../formats/write-file.ts'
+import { SHARD_BYTES, ShardedWriter } from '../formats/shards.ts'
+import { SafetensorsWriter, writeProblem, writeText } from '../formats/write-file.ts'
+import { OnnxWriter } from '../formats/write-onnx.ts'
 import type { Recipe } from '../space/recipe.ts'
-import { COMPANIONS } from './companions.ts'
+import { createChunkMerge, type KernelSection } from './chunk-merge.ts'
 import type { NamedCheckpoint } from './inspect.ts'
 import type { WeightTensor } from './layout.ts'
-import { notFinite } from './merge.ts'
 import type { OperatorPlan } from './method.ts'
 import type { SourceReference } from './model.ts'
+import { copyCompanions, copyConfig, type WrittenModel, writeModelFolder } from './model-folder.ts'
+import { findNonFinite, type NonFinite, NonFiniteCount, nonFiniteError } from './non-finite.ts'
 import { modelFolder } from './open-model.ts'
 import { OperatorTensors } from './operator-tensors.ts'
 import { planTensors, type Section } from './plan.ts'
 import { encodeStretch, readStretch } from './program/read-tensor.ts'
-import { differentOther, type OpenSources, openSources } from './sources.ts'
+import { recipeCard, type SourceDigests } from './recipe-card.ts'
+import { differentOther, digestFiles, type OpenSources, openSources } from './sources.ts'
 import { streamMethod } from './stream/plan-operator.ts'
 import { streamInput } from './stream/stream-input.ts'
 import type { CombineMethod, StreamTensor } from './stream/stream-tensor.ts'
@@ -35,16 +29,28 @@ import { type OutputTensor, type StreamOptions, type TensorSink, writeTensors } 
 /** Merged models as files, in memory that does not grow with the model. */
 
 export interface WriteOptions {
-  /** Of all merged tensors; the sources' own by default. */
+  /** Of all merged tensors; the sources' own by default. Not for ONNX, whose graph decides. */
   readonly dtype?: WeightDtype
   readonly stream?: StreamOptions
+  /** Most bytes of one weight file of a folder. Default 5 GB. */
+  readonly shardBytes?: number
+  /** Most bytes of a single ONNX file; a larger model gets a second file with its weights. Default 2 GB. */
+  readonly singleFileBytes?: number
+  /** NaN and infinities in the weights are merged and listed, instead of being refused. */
+  readonly allowNonFinite?: boolean
+  /** SHA-256 of the sources' files where they are known, for the model card of a folder. Computed where absent. */
+  readonly digests?: SourceDigests
 }
 
-export interface WrittenModel {
-  /** Absolute paths, the weights first. */
-  readonly files: readonly string[]
-  /** Of all files. */
-  readonly bytes: number
+export interface MergedFiles extends WrittenModel {
+  /** NaN and infinities that were written, by tensor; empty unless they are allowed. */
+  readonly nonFinite: readonly NonFinite[]
+}
+
+/** Takes a whole model, piece by piece, and shows it when it is complete. */
+interface ModelSink extends TensorSink {
+  commit(): void
+  abort(): void
 }
 
 /**
@@ -52,32 +58,70 @@ export interface WrittenModel {
  * float32, the weights are the very bits that were scored. Nothing appears under `out` before it is whole.
  *
  * @param references at least the models that the recipe names
- * @param out a `.safetensors` file, which is replaced if it exists; or a folder, which must be new or empty
- * @throws {ConfigError | FormatError | MergeError}
+ * @param out a `.safetensors` or `.onnx` file, which is replaced if it exists; or a folder, which must be new or empty
+ * @throws {ConfigError | FormatError | MergeError | StorageError}
  */
 export async function mergeToFiles(
   recipe: Recipe,
   references: readonly SourceReference[],
   out: string,
   options: WriteOptions = {},
-): Promise<WrittenModel> {
+): Promise<MergedFiles> {
   const opened = openSources(namedBy(recipe, references))
   try {
     const target = resolve(out)
-    const extension = extname(target).toLowerCase()
-    if (extension === '.safetensors') {
-      requireNoSource(target, opened.sources)
-      await writeWeights(recipe, opened, target, options)
-      return { files: [target], bytes: statSync(target).size }
+    switch (extname(target).toLowerCase()) {
+      case '.safetensors':
+        return await writeSingle(recipe, opened, target, options)
+      case '.onnx':
+        return await writeOnnx(recipe, opened, target, options)
+      default:
+        return await writeFolder(recipe, opened, target, options)
     }
-    if (extension === '.onnx') {
-      throw new ConfigError(`${show(out)}: merged models are not written as ONNX.`, {
-        hint: 'Write a .safetensors file: its tensors have the names of the initializers.',
-      })
-    }
-    return await writeFolder(recipe, opened, target, options)
   } finally {
     opened.close()
+  }
+}
+
+async function writeSingle(
+  recipe: Recipe,
+  opened: OpenSources,
+  target: string,
+  options: WriteOptions,
+): Promise<MergedFiles> {
+  requireNoSource(target, opened.sources)
+  const sink = inOne(new SafetensorsWriter(target, specsOf(opened, options.dtype), FORMAT))
+  const nonFinite = await writeWeights(recipe, opened, sink, target, options)
+  return { files: [target], bytes: statSync(target).size, nonFinite }
+}
+
+/** The graph is that of the first source that has one: the base, if it is ONNX. */
+async function writeOnnx(
+  recipe: Recipe,
+  opened: OpenSources,
+  target: string,
+  options: WriteOptions,
+): Promise<MergedFiles> {
+  if (options.dtype !== undefined)
+    throw new ConfigError(
+      `${target}: an ONNX graph decides the types of its weights; they cannot be written as ${options.dtype}.`,
+    )
+  const path = opened.sources
+    .map(({ checkpoint }) => checkpoint.path)
+    .find(file => extname(file).toLowerCase() === '.onnx')
+  if (path === undefined)
+    throw new ConfigError(`${target} needs a graph, and none of the sources is an .onnx file.`, {
+      hint: 'Write a .safetensors file or a folder.',
+    })
+  requireNoSource(target, opened.sources)
+  const template = openOnnxTemplate(path)
+  try {
+    const { singleFileBytes } = options
+    const writer = new OnnxWriter(target, template, singleFileBytes === undefined ? {} : { singleFileBytes })
+    const nonFinite = await writeWeights(recipe, opened, inOne(writer), target, options)
+    return { files: writer.files, bytes: writer.files.reduce((sum, file) => sum + statSync(file).size, 0), nonFinite }
+  } finally {
+    template.close()
   }
 }
 
@@ -86,88 +130,111 @@ async function writeFolder(
   opened: OpenSources,
   target: string,
   options: WriteOptions,
-): Promise<WrittenModel> {
-  if (existsSync(target) && (!statSync(target).isDirectory() || readdirSync(target).length > 0)) {
-    throw new ConfigError(`${target} exists and is not an empty folder.`, {
-      hint: 'Choose another place, or remove it.',
-    })
-  }
-  mkdirSync(dirname(target), { recursive: true })
-  const temporary = temporaryName(target)
-  mkdirSync(temporary)
-  try {
-    const names = ['model.safetensors']
-    await writeWeights(recipe, opened, join(temporary, 'model.safetensors'), options)
+): Promise<MergedFiles> {
+  let nonFinite: readonly NonFinite[] = []
+  const written = await writeModelFolder(target, async folder => {
+    const sink = new ShardedWriter(folder, specsOf(opened, options.dtype), FORMAT, options.shardBytes ?? SHARD_BYTES)
+    nonFinite = await writeWeights(recipe, opened, sink, target, options)
+    const names = [...sink.files]
     // The first named model is the base where the recipe has one.
     const path = modelFolder(opened.sources[0]!.checkpoint.path)
-    if (statSync(path).isDirectory()) names.push(...copyCompanions(path, temporary, options.dtype))
-    syncFolder(temporary)
-    renameSync(temporary, target)
-    syncFolder(dirname(target))
-    const files = names.map(name => join(target, name))
-    return { files, bytes: files.reduce((sum, file) => sum + statSync(file).size, 0) }
-  } finally {
-    rmSync(temporary, { recursive: true, force: true })
+    if (statSync(path).isDirectory())
+      names.push(...copyConfig(path, folder, options.dtype), ...copyCompanions(path, folder))
+    const digests = await digestSources(opened.sources, options.digests ?? new Map())
+    writeText(join(folder, 'README.md'), recipeCard(recipe, opened.sources, digests, basename(target), nonFinite))
+    return [...names, 'README.md']
+  })
+  return { ...written, nonFinite }
+}
+
+/** A writer whose files are all open until it commits. */
+function inOne(writer: Omit<ModelSink, 'openFiles' | 'settle'>): ModelSink {
+  return {
+    entries: writer.entries,
+    reserve: bytes => writer.reserve(bytes),
+    openFiles: 1,
+    settle: () => {},
+    commit: () => writer.commit(),
+    abort: () => writer.abort(),
   }
 }
 
+/** Readers of the Hugging Face libraries refuse a file without this entry. */
+const FORMAT: ReadonlyMap<string, string> = new Map([['format', 'pt']])
+
+function specsOf({ weights, others }: OpenSources, dtype: WeightDtype | undefined): readonly TensorSpec[] {
+  return [...weights.map(({ name, shape, dtype: own }) => ({ name, shape, dtype: dtype ?? own })), ...others]
+}
+
+async function digestSources(sources: readonly NamedCheckpoint[], known: SourceDigests): Promise<SourceDigests> {
+  const digests = new Map<string, Readonly<Record<string, string>>>(known)
+  for (const { id, checkpoint } of sources) {
+    if (known.has(id)) continue
+    const files = await digestFiles(checkpoint.files)
+    digests.set(id, Object.fromEntries(files.map(({ path, sha256 }) => [basename(path), sha256])))
+  }
+  return digests
+}
+
+/** @returns the NaN and infinities that were written */
 async function writeWeights(
   recipe: Recipe,
   opened: OpenSources,
-  path: string,
-  { dtype, stream }: WriteOptions,
-): Promise<void> {
+  sink: ModelSink,
+  target: string,
+  { allowNonFinite = false, dtype, stream }: WriteOptions,
+): Promise<readonly NonFinite[]> {
   const { sources, weights, others } = opened
-  const ids = sources.map(({ id }) => id)
-  const sections = planTensors(recipe, ids, weights)
-  requireEqualOthers(sources, others)
-  const specs: TensorSpec[] = [
-    ...weights.map(tensor => ({ name: tensor.name, shape: tensor.shape, dtype: dtype ?? tensor.dtype })),
-    ...others,
-  ]
-  // Readers of the Hugging Face libraries refuse a file without this entry.
-  const writer = new SafetensorsWriter(path, specs, new Map([['format', 'pt']]))
+  const nonFinite = new Map<string, NonFinite>()
   try {
+    const ids = sources.map(({ id }) => id)
+    const sections = planTensors(recipe, ids, weights)
+    requireEqualOthers(sources, others)
+    // Where values are merged one by one, a NaN stays where it is. A method that looks at whole tensors would spread it, or never end.
+    let spreads: string | undefined
     const operators = new OperatorTensors(weights, (source, t) => {
+      const { checkpoint, id } = sources[source]!
       const { name, shape, elements } = weights[t]!
-      return readStretch(sources[source]!.checkpoint, name, shape, 0, elements, undefined)
+      const values = readStretch(checkpoint, name, shape, 0, elements, undefined)
+      if ((!allowNonFinite || spreads !== undefined) && !values.every(Number.isFinite))
+        throw nonFiniteError(`Source ${show(id)} (${checkpoint.path})`, findNonFinite(checkpoint, name)!, spreads)
+      return values
     })
+    const combineAgain = createChunkMerge(sources, allowNonFinite)
     const merged = weights.map((tensor, t): [string, OutputTensor] => {
+      const { name } = tensor
       const written = dtype ?? tensor.dtype
       const operator = operatorOf(sections[t]!)
       const inputs = operator === undefined ? sources : inputsOf(operator, sources)
-      return [
-        tensor.name,
-        {
-          stream: streamOf(tensor, sections[t]!, inputs, written),
-          read: (input, offset, target) => inputs[input]!.checkpoint.readRange(tensor.name, offset, target),
-          define: append => {
-            if (operator === undefined) throw notFinite(tensor.name)
-            append(encodeStretch(operators.merge(operator, t), written, tensor.name))
-          },
-        },
-      ]
+      const define: OutputTensor['define'] = append => {
+        let found: NonFinite | undefined
+        if (operator === undefined) found = combineAgain(name, kernelSections(sections[t]!), written, append)
+        else {
+          spreads = allowNonFinite && operator.operator.span !== 'element' ? operator.operator.name : undefined
+          const values = operators.merge(operator, t)
+          const count = new NonFiniteCount()
+          if (allowNonFinite && count.add(values) > 0) found = count.of(name)
+          append(encodeStretch(values, written, name, allowNonFinite))
+        }
+        if (found !== undefined) nonFinite.set(name, found)
+      }
+      const read: OutputTensor['read'] = (input, offset, target) =>
+        inputs[input]!.checkpoint.readRange(name, offset, target)
+      return [name, { stream: streamOf(tensor, sections[t]!, inputs, written), read, define }]
     })
     const copied = others.map(({ name }): [string, OutputTensor] => [
       name,
       { stream: undefined, read: () => {}, define: append => append(sources[0]!.checkpoint.read(name)) },
     ])
-    await writeTensors(new Map([...merged, ...copied]), sinkOf(writer), stream)
+    await writeTensors(new Map([...merged, ...copied]), sink, stream)
     for (const { checkpoint } of sources) checkpoint.verifyUnchanged()
-    writer.commit()
+    sink.commit()
+  } catch (error) {
+    throw writeProblem(target, error)
   } finally {
-    writer.abort()
+    sink.abort()
   }
-}
-
-/** One file, which its writer settles when it commits. */
-function sinkOf(writer: SafetensorsWriter): TensorSink {
-  return {
-    entries: writer.layout.entries,
-    reserve: bytes => writer.reserve(bytes),
-    openFiles: 1,
-    settle: () => {},
-  }
+  return weights.flatMap(({ name }) => nonFinite.get(name) ?? [])
 }
 
 /** The plan of a tensor that an operator computes as a whole. */
@@ -218,6 +285,10 @@ function combination(sections: readonly Section[]): CombineMethod {
   }
 }
 
+function kernelSections(sections: readonly Section[]): readonly KernelSection[] {
+  return sections.filter((section): section is KernelSection => section.plan.kernel !== 'operator')
+}
+
 function requireEqualOthers(sources: readonly NamedCheckpoint[], others: OpenSources['others']): void {
   const [first, ...rest] = sources
   for (const { name, dtype } of others) {
@@ -249,37 +320,4 @@ function requireNoSource(target: string, sources: readonly NamedCheckpoint[]): v
       })
     }
   }
-}
-
-function copyCompanions(from: string, to: string, dtype: WeightDtype | undefined): string[] {
-  const copied = ['config.json', ...COMPANIONS].filter(name =>
-    statSync(join(from, name), { throwIfNoEntry: false })?.isFile(),
-  )
-  for (const name of copied) {
-    if (name === 'config.json' && dtype !== undefined) writeConfig(join(from, name), join(to, name), dtype)
-    else copyFileSync(join(from, name), join(to, name))
-  }
-  return copied
-}
-
-const TORCH_NAMES: Readonly<Record<WeightDtype, string>> = {
-  F64: 'float64',
-  F32: 'float32',
-  F16: 'float16',
-  BF16: 'bfloat16',
-}
-
-/** A config says which type its weights have; a stale word would make loaders convert them back. */
-function writeConfig(from: string, to: string, dtype: WeightDtype): void {
-  let config: unknown
-  try {
-    config = JSON.parse(readFileSync(from, 'utf8'))
-  } catch (cause) {
-    throw new FormatError(`${from} is not valid JSON.`, { cause })
-  }
-  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
-    throw new FormatError(`${from} must be a JSON object.`)
-  }
-  const key = 'dtype' in config && !('torch_dtype' in config) ? 'dtype' : 'torch_dtype'
-  writeFileSync(to, `${JSON.stringify({ ...config, [key]: TORCH_NAMES[dtype] }, undefined, 2)}\n`)
 }

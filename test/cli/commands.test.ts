@@ -87,7 +87,9 @@ describe('the command line, end to end', () => {
   it('a merged model scores, from its file, exactly what the run recorded, on every split', async () => {
     const merged = await project.amalgam('merge', 'space-1:winner', '--out', 'merged/', '--json')
     expect(merged.code).toBe(0)
-    expect(JSON.parse(merged.stdout).files).toEqual([project.path('merged', 'model.safetensors')])
+    expect(JSON.parse(merged.stdout).files).toEqual(
+      ['model.safetensors', 'README.md'].map(name => project.path('merged', name)),
+    )
     const winner = front.candidates.find(({ id }) => id === front.winner.id)!
     for (const [split, recorded] of Object.entries({
       search: winner.values,

@@ -130,7 +130,9 @@ describe('loaded sources', () => {
       })
       const error = failure(() => loadSharedSources([x!, y!]))
       expect(error).toBeInstanceOf(MergeError)
-      expect(error.message).toBe(`Source "y" (${y!.path}) has a NaN or an infinity in tensor "v", as float32.`)
+      expect(error.message).toBe(
+        `Source "y" (${y!.path}) has a value that is NaN or infinite as float32 in tensor "v"; the first is ${bad}, element 69999.`,
+      )
     }
   })
 
@@ -138,7 +140,7 @@ describe('loaded sources', () => {
     const path = join(newFolder(), 'x.safetensors')
     writeSafetensors(path, [['w', { dtype: 'F64', shape: [1], data: new Uint8Array(Float64Array.of(1e300).buffer) }]])
     expect(() => loadSharedSources([{ id: 'x', path }])).toThrow(
-      /has a NaN or an infinity in tensor "w", as float32\.$/,
+      /has a value that is NaN or infinite as float32 in tensor "w"; the first is Infinity, element 0\.$/,
     )
   })
 

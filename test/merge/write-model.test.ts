@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { parse as parseYaml } from 'yaml'
 import { ConfigError, FormatError, MergeError } from '../../src/errors.ts'
 import { decodeToFloat32, encodeFloat32, type WeightDtype } from '../../src/formats/dtype.ts'
 import { openCheckpoint } from '../../src/formats/open-file.ts'
@@ -11,6 +13,7 @@ import type { SourceReference } from '../../src/merge/model.ts'
 import { loadSharedSources } from '../../src/merge/sources.ts'
 import { mergeToFiles } from '../../src/merge/write-model.ts'
 import type { Recipe } from '../../src/space/recipe.ts'
+import { recipeFileSchema } from '../../src/space/recipe-file.ts'
 import {
   bits,
   gen,
@@ -75,7 +78,7 @@ describe('a model that is written', () => {
       for (const r of [recipe, linearRecipe({ base: 1, a: 2, b: 3 })]) {
         const out = join(folder, 'out.safetensors')
         const written = await mergeToFiles(r, references, out, { dtype: 'F32' })
-        expect(written).toEqual({ files: [out], bytes: readFileSync(out).byteLength })
+        expect(written).toEqual({ files: [out], bytes: readFileSync(out).byteLength, nonFinite: [] })
         const scored = merger.merge(r)
         const weights = weightsOf(out)
         expect(new Set(weights.keys())).toEqual(new Set(scored.tensors.keys()))
@@ -182,8 +185,9 @@ describe('a folder that is written', () => {
     const { folder, references } = await folderOf('{"model_type":"llama"}')
     const out = join(folder, 'new', 'out')
     const { files, bytes } = await mergeToFiles(merge, references, out)
-    expect(files.map(file => relative(out, file))).toEqual(['model.safetensors', 'config.json', 'tokenizer.json'])
-    expect(readdirSync(out).sort()).toEqual(['config.json', 'model.safetensors', 'tokenizer.json'])
+    const names = ['model.safetensors', 'config.json', 'tokenizer.json', 'README.md']
+    expect(files.map(file => relative(out, file))).toEqual(names)
+    expect(readdirSync(out).sort()).toEqual([...names].sort())
     expect(bytes).toBe(files.reduce((sum, file) => sum + readFileSync(file).byteLength, 0))
     expect(readFileSync(join(out, 'tokenizer.json'), 'utf8')).toBe('tokens of base')
     expect(readFileSync(join(out, 'config.json'), 'utf8')).toBe('{"model_type":"llama"}')
@@ -211,11 +215,64 @@ describe('a folder that is written', () => {
     expect(JSON.parse(readFileSync(join(other.folder, 'out', 'config.json'), 'utf8'))).toEqual({ dtype: 'float16' })
   })
 
+  it('has a card with the recipe, as a recipe file, and the digest of every file of its sources', async () => {
+    const { folder, references } = await folderOf(undefined)
+    await mergeToFiles(merge, references, join(folder, 'out'))
+    const card = readFileSync(join(folder, 'out', 'README.md'), 'utf8')
+    const sha256 = (id: string) =>
+      createHash('sha256')
+        .update(readFileSync(join(folder, id, 'model.safetensors')))
+        .digest('hex')
+    expect(card).toMatch(/^---\nlibrary_name: transformers\ntags:\n- merge\nbase_model:\n- "base"\n- "a"\n---\n# out\n/)
+    for (const id of ['base', 'a']) expect(card).toContain(`| ${id} | model.safetensors | \`${sha256(id)}\` |`)
+    const yaml = /```yaml\n([\s\S]*?)```/.exec(card)![1]!
+    expect(recipeFileSchema.parse(parseYaml(yaml))).toEqual({
+      format: 1,
+      models: {
+        base: { path: 'base', sha256: { 'model.safetensors': sha256('base') } },
+        a: { path: 'a', sha256: { 'model.safetensors': sha256('a') } },
+      },
+      recipe: merge,
+    })
+    expect(card).not.toContain(folder)
+  })
+
+  it('is cut into shards of the size that was asked for, with an index', async () => {
+    const folder = newFolder()
+    const references = saveModels(folder, models('BF16'))
+    const whole = join(folder, 'whole.safetensors')
+    await mergeToFiles(recipe, references, whole)
+    const out = join(folder, 'out')
+    const { files } = await mergeToFiles(recipe, references, out, { shardBytes: 1000 })
+    expect(files.map(file => basename(file))).toEqual([
+      'model-00001-of-00002.safetensors',
+      'model-00002-of-00002.safetensors',
+      'model.safetensors.index.json',
+      'README.md',
+    ])
+    const [a, b] = [openCheckpoint(whole), openCheckpoint(out)]
+    expect(new Set(b.tensors.keys())).toEqual(new Set(a.tensors.keys()))
+    for (const name of a.tensors.keys()) expect(Buffer.compare(a.read(name), b.read(name)), name).toBe(0)
+    a.close()
+    b.close()
+  })
+
+  it('is refused a companion that is a link out of its folder', async () => {
+    const { folder, references } = await folderOf(undefined)
+    writeFileSync(join(folder, 'secret'), 'private')
+    symlinkSync('../secret', join(folder, 'base', 'vocab.txt'))
+    const error = await rejection(mergeToFiles(merge, references, join(folder, 'out')))
+    expect(error.message).toBe(
+      `${join(folder, 'base', 'vocab.txt')} is a link that leads out of its folder, to "${join(folder, 'secret')}".`,
+    )
+    expect(readdirSync(folder).sort()).toEqual(['a', 'base', 'secret'])
+  })
+
   it('does not appear at all when something goes wrong', async () => {
     const { folder, references } = await folderOf('[]')
     const error = await rejection(mergeToFiles(merge, references, join(folder, 'out'), { dtype: 'F32' }))
     expect(error).toBeInstanceOf(FormatError)
-    expect(error.message).toBe(`${join(folder, 'base', 'config.json')} must be a JSON object.`)
+    expect(error.message).toBe(`${join(folder, 'base', 'config.json')} must be a JSON object, not [].`)
     expect(readdirSync(folder).sort()).toEqual(['a', 'base'])
   })
 
@@ -278,11 +335,16 @@ describe('a model that cannot be written', () => {
     expect(readFileSync(references[0]!.path).equals(before)).toBe(true)
   })
 
-  it('is asked for as ONNX', async () => {
+  it('is asked for as ONNX, without a graph', async () => {
     const folder = newFolder()
     const references = saveModels(folder, { a: { w: tensor([1]) } })
-    const error = await rejection(mergeToFiles(linearRecipe({ a: 1 }), references, join(folder, 'out.onnx')))
-    expect(error.message).toBe(`"${join(folder, 'out.onnx')}": merged models are not written as ONNX.`)
+    const out = join(folder, 'out.onnx')
+    expect((await rejection(mergeToFiles(linearRecipe({ a: 1 }), references, out))).message).toBe(
+      `${out} needs a graph, and none of the sources is an .onnx file.`,
+    )
+    expect((await rejection(mergeToFiles(linearRecipe({ a: 1 }), references, out, { dtype: 'F16' }))).message).toBe(
+      `${out}: an ONNX graph decides the types of its weights; they cannot be written as F16.`,
+    )
   })
 
   it('has sources with different integers, or a source that nobody gave', async () => {

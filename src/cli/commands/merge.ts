@@ -4,6 +4,7 @@ import { parseYamlFile } from '../../config/load.ts'
 import { parseBytes } from '../../config/schema.ts'
 import { ConfigError, show } from '../../errors.ts'
 import { looksLikeMergekit, mergeMergekit } from '../../merge/mergekit/merge-config.ts'
+import { describeNonFinite } from '../../merge/non-finite.ts'
 import { mergeToFiles } from '../../merge/write-model.ts'
 import { print, printJson } from '../output.ts'
 import { resolveRecipe } from '../recipe-reference.ts'
@@ -12,29 +13,62 @@ interface MergeFlags {
   readonly out: string
   readonly seed?: string
   readonly shardSize?: string
+  readonly externalData?: boolean
+  readonly allowNonFinite?: boolean
   readonly json?: boolean
 }
 
 export async function mergeCommand(what: string, flags: MergeFlags): Promise<void> {
+  requireUse(flags, '.onnx', flags.externalData === true, '--external-data is for .onnx files')
   const configuration = mergekitConfiguration(what)
   if (configuration !== undefined) return mergeConfiguration(what, configuration, flags)
-  const idle = flags.seed !== undefined ? '--seed' : flags.shardSize !== undefined ? '--shard-size' : undefined
-  if (idle !== undefined) {
-    throw new ConfigError(`${idle} is for mergekit configurations, and ${show(what)} is none.`, {
+  if (flags.seed !== undefined) {
+    throw new ConfigError(`--seed is for mergekit configurations, and ${show(what)} is none.`, {
       hint: 'A recipe carries its own seed; leave the flag out.',
     })
   }
-  const { recipe, sources, label } = await resolveRecipe(what, { models: false })
-  const { files, bytes } = await mergeToFiles(recipe, sources, flags.out)
-  if (flags.json) printJson({ v: 1, files, bytes, recipe })
-  else print(`Merged ${label} (${recipe.method} of ${recipe.sources.join(', ')}): ${written(files, bytes)}`)
+  requireUse(flags, '', flags.shardSize !== undefined, '--shard-size is for folders')
+  const { recipe, sources, digests, label } = await resolveRecipe(what, { models: false })
+  const shardBytes = shardSize(flags)
+  const { files, bytes, nonFinite } = await mergeToFiles(recipe, sources, flags.out, {
+    digests,
+    ...(shardBytes === undefined ? {} : { shardBytes }),
+    ...(flags.externalData ? { singleFileBytes: 0 } : {}),
+    allowNonFinite: flags.allowNonFinite === true,
+  })
+  if (flags.json) {
+    printJson({
+      v: 1,
+      files,
+      bytes,
+      recipe,
+      nonFinite: nonFinite.map(found => ({ ...found, value: String(found.value) })),
+    })
+    return
+  }
+  for (const found of nonFinite) print(`Written: ${describeNonFinite(found)}.`)
+  print(`Merged ${label} (${recipe.method} of ${recipe.sources.join(', ')}): ${written(files, bytes)}`)
+}
+
+/** A flag that would do nothing is an error. @param ending of the output that it is for; empty for a folder */
+function requireUse({ out }: MergeFlags, ending: string, isGiven: boolean, what: string): void {
+  const given = ['.safetensors', '.onnx'].find(known => known === extname(out).toLowerCase()) ?? ''
+  if (isGiven && given !== ending) throw new ConfigError(`${what}, and ${show(out)} is none.`)
+}
+
+function shardSize(flags: MergeFlags): number | undefined {
+  if (flags.shardSize === undefined) return undefined
+  const bytes = parseBytes(flags.shardSize)
+  if (bytes !== undefined) return bytes
+  throw new ConfigError(`--shard-size must be a size such as "2 GB", got ${show(flags.shardSize)}.`)
 }
 
 async function mergeConfiguration(path: string, parsed: unknown, flags: MergeFlags): Promise<void> {
-  const shardBytes = flags.shardSize === undefined ? undefined : parseBytes(flags.shardSize)
-  if (flags.shardSize !== undefined && shardBytes === undefined) {
-    throw new ConfigError(`--shard-size must be a size such as "2 GB", got ${show(flags.shardSize)}.`)
-  }
+  const isFolder = !['.safetensors', '.onnx'].includes(extname(flags.out).toLowerCase())
+  if (!isFolder)
+    throw new ConfigError(`A mergekit configuration makes a folder, and ${show(flags.out)} is named like a file.`)
+  if (flags.allowNonFinite) throw new ConfigError('--allow-non-finite is for recipes, not for mergekit configurations.')
+  const shardBytes = shardSize(flags)
   const seed = flags.seed === undefined ? 0 : Number(flags.seed)
   if (!Number.isSafeInteger(seed)) throw new ConfigError(`--seed must be a whole number, got ${show(flags.seed)}.`)
   const { files, bytes, remarks } = await mergeMergekit(parsed, flags.out, {

@@ -72,7 +72,12 @@ export function rounded(values: Float64Array, dtype: WeightDtype): Float64Array 
  * the last place of the narrow type.
  * @throws {MergeError} where a value is an infinity in that type
  */
-export function encodeStretch(values: Float64Array, dtype: WeightDtype, name: string): Uint8Array {
+export function encodeStretch(
+  values: Float64Array,
+  dtype: WeightDtype,
+  name: string,
+  allowNonFinite = false,
+): Uint8Array {
   const bytes = new Uint8Array(values.length * dtypeBytes(dtype))
   if (dtype === 'F64') {
     new Float64Array(bytes.buffer).set(values)
@@ -82,7 +87,10 @@ export function encodeStretch(values: Float64Array, dtype: WeightDtype, name: st
   encodeFloat32(floats, dtype, bytes)
   requireBelow(
     name,
-    floats.reduce((max, value) => Math.max(max, Math.abs(value)), 0),
+    floats.reduce(
+      (max, value, i) => (allowNonFinite && !Number.isFinite(values[i]) ? max : Math.max(max, Math.abs(value))),
+      0,
+    ),
     dtype,
   )
   return bytes

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
-import { FormatError, MergeError } from '../../errors.ts'
+import { FormatError, MergeError, StorageError } from '../../errors.ts'
 import type { FilePlace } from '../../formats/checkpoint.ts'
 import type { StreamTensor } from './stream-tensor.ts'
 import type { TileSizes } from './tile-frame.ts'
@@ -47,7 +47,7 @@ export class StreamPool {
     const outcome = await this.#threads.run(job)
     if (outcome.kind !== 'failed') return outcome.kind === 'merged'
     const { name, message, hint } = outcome
-    const ExpectedError = name === 'FormatError' ? FormatError : MergeError
+    const ExpectedError = name === 'FormatError' ? FormatError : name === 'StorageError' ? StorageError : MergeError
     throw new ExpectedError(message, hint === undefined ? {} : { hint })
   }
 

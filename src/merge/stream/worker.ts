@@ -25,7 +25,7 @@ export function runStreamJob({ tensor, begin, end, out }: StreamJob): StreamOutc
             readAt({ descriptor, begin: start + at }, part, path),
           )
         },
-        write: (offset, bytes) => writeAt({ descriptor: out.descriptor, begin: out.begin + offset }, bytes),
+        write: (offset, bytes) => writeAt({ ...out, begin: out.begin + offset }, bytes),
       },
       sizes,
     )

@@ -142,15 +142,14 @@ function jobsOf({ stream, out }: PlacedTensor): StreamJob[] {
 
 function mergeHere({ stream, read, out }: PlacedTensor, sizes: TileSizes): boolean {
   if (stream === undefined) return false
-  const write = (offset: number, bytes: Uint8Array) =>
-    writeAt({ descriptor: out.descriptor, begin: out.begin + offset }, bytes)
+  const write = (offset: number, bytes: Uint8Array) => writeAt({ ...out, begin: out.begin + offset }, bytes)
   return mergeTensor(stream, 0, stream.elements, { read, write }, sizes)
 }
 
 function define({ define: work, out, size }: PlacedTensor): void {
   let done = 0
   work(bytes => {
-    writeAt({ descriptor: out.descriptor, begin: out.begin + done }, bytes)
+    writeAt({ ...out, begin: out.begin + done }, bytes)
     done += bytes.byteLength
   })
   if (done !== size) throw new RangeError(`A tensor of ${size} bytes was given ${done}.`)
