@@ -3,15 +3,13 @@
 //   node bench/merge/against-mergekit.mjs [architecture...]
 // Ends with 1 if a row misses the bar: 1e-6 of a tensor's largest magnitude in float32, a unit in the last place in bfloat16. The rows in
 // float64 show the definitions to be the same where float32 decides a comparison by rounding.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openCheckpoint } from '../../dist/formats/open-file.js'
-import { compileMergekit } from '../../dist/merge/mergekit/compile.js'
-import { mergeMergekit, parseMergekit } from '../../dist/merge/mergekit/merge-config.js'
+import { mergeMergekit } from '../../dist/merge/mergekit/merge-config.js'
 import { configurations } from './configs.mjs'
-import { difference, FLOAT32_BAR, read } from './difference.mjs'
-import { undecided } from './edges.mjs'
+import { difference, FLOAT32_BAR } from './difference.mjs'
+import { undecidedOf } from './edges.mjs'
 import { ARCHITECTURES, saveFamily } from './models.mjs'
 import { runMergekit } from './run-mergekit.mjs'
 
@@ -71,45 +69,6 @@ async function compare(architecture, { label, stored, dtypes }) {
   }
   rmSync(folder, { recursive: true, force: true })
   return found
-}
-
-/** Whether rounding decides an element: the compiled program says which tensors are merged how. */
-function undecidedOf(parsed) {
-  let marks
-  return (name, i) => {
-    marks ??= marksOf(parsed)
-    return marks(name)?.[i] === 1
-  }
-}
-
-function marksOf(parsed) {
-  const config = parseMergekit(parsed)
-  const paths = new Set()
-  JSON.stringify(parsed, (key, value) => {
-    if ((key === 'model' || key === 'base_model') && existsSync(value)) paths.add(value)
-    return value
-  })
-  const known = new Map()
-  for (const path of paths) {
-    const checkpoint = openCheckpoint(path)
-    const { model_type: modelType } = JSON.parse(readFileSync(join(path, 'config.json'), 'utf8'))
-    known.set(path, { name: path, tensors: checkpoint.tensors, tied: false, modelType, checkpoint })
-  }
-  const program = compileMergekit(config, known, 0)
-  const values = ({ model, tensor }) => read(known.get(program.models[model]).checkpoint, tensor)
-  const cache = new Map()
-  return name => {
-    if (!cache.has(name)) {
-      const tensor = program.tensors.find(entry => entry.name === name)
-      const { operator, settings, shape, base, inputs } = tensor
-      const models = inputs.map(values)
-      cache.set(
-        name,
-        undecided(operator.name, { base: base === undefined ? undefined : values(base), models, shape, settings }),
-      )
-    }
-    return cache.get(name)
-  }
 }
 
 function failure(row) {

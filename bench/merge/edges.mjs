@@ -2,6 +2,13 @@
 // magnitude is the very magnitude at which a method cuts, where signs cancel, or where a score lies at a threshold within the rounding of
 // its computation, either answer is the method's. Nothing else may differ.
 
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { openCheckpoint } from '../../dist/formats/open-file.js'
+import { compileMergekit } from '../../dist/merge/mergekit/compile.js'
+import { parseMergekit } from '../../dist/merge/mergekit/merge-config.js'
+import { read } from './difference.mjs'
+
 /** Spacing of float32 around 1. */
 const EPS = 2 ** -23
 /**
@@ -11,12 +18,54 @@ const EPS = 2 ** -23
 const SOFTMAX_UNITS = 8
 
 /**
+ * (tensor, element) → whether rounding decides that element of a configuration: the compiled program says which tensors are merged how.
+ * @param parsed with absolute paths of models
+ */
+export function undecidedOf(parsed) {
+  let marks
+  return (name, i) => {
+    marks ??= marksOf(parsed)
+    return marks(name)?.[i] === 1
+  }
+}
+
+function marksOf(parsed) {
+  const config = parseMergekit(parsed)
+  const paths = new Set()
+  JSON.stringify(parsed, (key, value) => {
+    if ((key === 'model' || key === 'base_model') && existsSync(value)) paths.add(value)
+    return value
+  })
+  const known = new Map()
+  for (const path of paths) {
+    const checkpoint = openCheckpoint(path)
+    const { model_type: modelType } = JSON.parse(readFileSync(join(path, 'config.json'), 'utf8'))
+    known.set(path, { name: path, tensors: checkpoint.tensors, tied: false, modelType, checkpoint })
+  }
+  const program = compileMergekit(config, known, 0)
+  const values = ({ model, tensor }) => read(known.get(program.models[model]).checkpoint, tensor)
+  const cache = new Map()
+  return name => {
+    if (!cache.has(name)) {
+      const tensor = program.tensors.find(entry => entry.name === name)
+      const { operator, settings, shape, base, inputs } = tensor
+      const models = inputs.map(values)
+      cache.set(
+        name,
+        undecided(operator.name, { base: base === undefined ? undefined : values(base), models, shape, settings }),
+      )
+    }
+    return cache.get(name)
+  }
+}
+
+/**
  * @param operator name of the method
  * @param base, models float32 values of the tensor
  * @param settings as compiled: parameters, coefficients per model
  * @returns one byte per element, 1 where the comparison is undecided
  */
-export function undecided(operator, { base, models, shape, settings }) {
+function undecided(operator, { base, models, shape, settings }) {
   const marks = new Uint8Array((base ?? models[0]).length)
   const { coefficients, parameters } = settings
   if (operator === 'arcee_fusion') markThreshold(marks, base, models[0], shape)
@@ -73,6 +122,7 @@ function markVariance(marks, base, models, share) {
   const noise = new Float64Array(marks.length)
   for (let i = 0; i < marks.length; i++) {
     const taus = models.map(x => x[i] - base[i])
+    if (taus.every(tau => tau === taus[0])) continue
     const mean = taus.reduce((a, b) => a + b, 0) / M
     variance[i] = taus.reduce((total, tau) => total + (tau - mean) ** 2, 0) / M
     noise[i] = 8 * EPS * Math.max(...taus.map(Math.abs)) * Math.sqrt(variance[i])
@@ -82,7 +132,7 @@ function markVariance(marks, base, models, share) {
   const cut = sorted.length - Math.trunc(varying * share)
   if (cut >= sorted.length) return
   for (let i = 0; i < marks.length; i++) {
-    const near = value => Math.abs(variance[i] - value) <= noise[i]
+    const near = value => Math.abs(variance[i] - value) <= 2 * noise[i]
     if (near(sorted[cut]) || near(sorted[cut - 1])) marks[i] = 1
   }
 }

@@ -18,10 +18,14 @@ export function runMergekit(file, jobs) {
     process.exit(2)
   }
   writeFileSync(file, JSON.stringify(jobs))
-  spawnSync(python, [runner, file], {
-    stdio: ['ignore', 'ignore', 'inherit'],
+  const { stderr } = spawnSync(python, [runner, file], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
     env: { ...process.env, OMP_NUM_THREADS: '1' },
   })
+  // It complains about tokenizers that the models do not have; only a program that broke down is worth reading.
+  if (jobs.some(({ out }) => !existsSync(`${out}.json`))) console.error(stderr.slice(-2000))
   return jobs.map(({ out }) =>
     existsSync(`${out}.json`) ? JSON.parse(readFileSync(`${out}.json`, 'utf8')) : { error: 'no result' },
   )

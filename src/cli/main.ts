@@ -108,7 +108,10 @@ export function createProgram(): Command {
     .description('write the merged model of a recipe, a candidate or a mergekit configuration')
     .argument('<recipe>', 'a recipe file, <run>:<candidate>, or a mergekit configuration')
     .requiredOption('--out <path>', 'a .safetensors or .onnx file, or a folder')
-    .option('--seed <number>', 'of random masks, for a mergekit configuration (default 0)')
+    .option(
+      '--seed <number>',
+      'of random masks, for a mergekit configuration (default: the one it was exported with, else 0)',
+    )
     .option('--shard-size <size>', 'most bytes of one weight file of a folder (default "5 GB")')
     .option('--external-data', 'write the weights of an .onnx file beside it, also below 2 GB')
     .option('--allow-non-finite', 'merge NaN and infinities in the weights, and list them, instead of refusing them')
@@ -120,6 +123,18 @@ export function createProgram(): Command {
         '  amalgam merge mergekit.yml --out merged/ --shard-size "2 GB"',
     )
     .action(async (recipe, options) => (await import('./commands/merge.ts')).mergeCommand(recipe, options))
+
+  program
+    .command('export')
+    .description('write a recipe or a candidate as a mergekit configuration')
+    .argument('<recipe>', 'a recipe file or <run>:<candidate>')
+    .option('--out <file>', 'where to (default: standard output)')
+    .option('--json', 'print the configuration as JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  amalgam export digits-1:winner > mergekit.yml\n  amalgam export recipe.yaml --out mergekit.yml',
+    )
+    .action(async (recipe, options) => (await import('./commands/export.ts')).exportCommand(recipe, options))
 
   program
     .command('evaluate')

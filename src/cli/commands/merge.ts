@@ -69,12 +69,13 @@ async function mergeConfiguration(path: string, parsed: unknown, flags: MergeFla
     throw new ConfigError(`A mergekit configuration makes a folder, and ${show(flags.out)} is named like a file.`)
   if (flags.allowNonFinite) throw new ConfigError('--allow-non-finite is for recipes, not for mergekit configurations.')
   const shardBytes = shardSize(flags)
-  const seed = flags.seed === undefined ? 0 : Number(flags.seed)
-  if (!Number.isSafeInteger(seed)) throw new ConfigError(`--seed must be a whole number, got ${show(flags.seed)}.`)
+  const seed = flags.seed === undefined ? undefined : Number(flags.seed)
+  if (seed !== undefined && !Number.isSafeInteger(seed))
+    throw new ConfigError(`--seed must be a whole number, got ${show(flags.seed)}.`)
   const { files, bytes, remarks } = await mergeMergekit(parsed, flags.out, {
     folder: dirname(resolve(path)),
     text: readFileSync(path, 'utf8'),
-    seed,
+    ...(seed === undefined ? {} : { seed }),
     ...(shardBytes === undefined ? {} : { shardBytes }),
   })
   if (flags.json) printJson({ v: 1, files, bytes, remarks })

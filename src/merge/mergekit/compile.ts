@@ -32,12 +32,14 @@ const HEAD = 'lm_head.weight'
  * A mergekit configuration as a program over the tensors of its models.
  * @param models every model the configuration names, by name
  * @param seed of random masks
+ * @param ids model → id that its masks are drawn by, where that is not its name
  * @throws {ConfigError | MergeError} naming the key or tensor
  */
 export function compileMergekit(
   config: MergekitConfig,
   models: ReadonlyMap<string, KnownModel>,
   seed: number,
+  ids: ReadonlyMap<string, string> = new Map(),
 ): MergeProgram {
   const operator = findOperator(config.merge_method)
   const based = config.base_model !== undefined || config.slices?.every(slice => slice.base_model !== undefined)
@@ -46,7 +48,7 @@ export function compileMergekit(
   }
   const slices = slicesOf(config, operator, models)
   const names = [...new Set(slices.flatMap(({ sources }) => sources.map(({ model }) => model)))]
-  const build = new ProgramBuilder(config, operator, slices, names, models, seed)
+  const build = new ProgramBuilder(config, operator, slices, names, models, { seed, ids })
   return build.program()
 }
 
@@ -83,6 +85,7 @@ class ProgramBuilder {
   readonly #models: ReadonlyMap<string, KnownModel>
   readonly #indices: ReadonlyMap<string, LayerIndex>
   readonly #seed: number
+  readonly #ids: ReadonlyMap<string, string>
   readonly #remarks: string[] = []
 
   constructor(
@@ -91,7 +94,7 @@ class ProgramBuilder {
     slices: readonly MergekitSlice[],
     names: readonly string[],
     models: ReadonlyMap<string, KnownModel>,
-    seed: number,
+    { seed, ids }: { readonly seed: number; readonly ids: ReadonlyMap<string, string> },
   ) {
     this.#config = config
     this.#operator = operator
@@ -100,6 +103,7 @@ class ProgramBuilder {
     this.#models = models
     this.#indices = new Map(names.map(name => [name, indexLayers([...models.get(name)!.tensors.keys()])]))
     this.#seed = seed
+    this.#ids = ids
     this.#checkParameters()
   }
 
@@ -271,7 +275,7 @@ class ProgramBuilder {
       settings: settingsOf(operator, { parameters, coefficients, seed: this.#seed }, base !== undefined, where),
       base: base?.reference,
       inputs: used.map(({ reference }) => reference),
-      ids: used.map(({ source }) => source.model),
+      ids: used.map(({ source }) => this.#ids.get(source.model) ?? source.model),
     })
   }
 

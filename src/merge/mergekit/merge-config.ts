@@ -22,6 +22,7 @@ import { modelFolder, openModel } from '../open-model.ts'
 import { programSpecs, writeProgram } from '../program/write-program.ts'
 import type { StreamOptions } from '../stream/write-tensors.ts'
 import { compileMergekit, type KnownModel } from './compile.ts'
+import { readMaskOrigin } from './export-text.ts'
 import { modelCard } from './model-card.ts'
 import { type MergekitConfig, mergekitSchema } from './schema.ts'
 
@@ -32,7 +33,7 @@ export interface MergekitOptions {
   readonly folder: string
   /** The configuration's own text: it goes into the folder, as mergekit writes it. */
   readonly text: string
-  /** Of random masks. Default 0. */
+  /** Of random masks. Default: what the text says where it was exported here, else 0. */
   readonly seed?: number
   /** Most bytes of one weight file. Default 5 GB. */
   readonly shardBytes?: number
@@ -58,6 +59,7 @@ const LAYER_KEYS = ['num_hidden_layers', 'n_layer', 'num_layers', 'n_layers'] as
 export async function mergeMergekit(parsed: unknown, out: string, options: MergekitOptions): Promise<MergedFolder> {
   const config = parseMergekit(parsed)
   refuseTokenizerUnions(config)
+  const origin = readMaskOrigin(options.text)
   const target = resolve(out)
   requireEmpty(target)
   const opened = openModels(config, options.folder)
@@ -65,7 +67,8 @@ export async function mergeMergekit(parsed: unknown, out: string, options: Merge
     const program = compileMergekit(
       config,
       new Map([...opened].map(([name, { known }]) => [name, known])),
-      options.seed ?? 0,
+      options.seed ?? origin?.seed ?? 0,
+      origin?.ids,
     )
     const donor = opened.get(tokenizerDonor(config, program.models))!
     const template = opened.get(config.base_model ?? program.models[0]!)!

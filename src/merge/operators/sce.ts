@@ -59,6 +59,8 @@ export const sce: MergeOperator = {
 function keepVarying(taus: readonly Float64Array[], share: number): void {
   const variance = new Float64Array(taus[0]!.length)
   for (let i = 0; i < variance.length; i++) {
+    // The mean of equal numbers is not always that number, but their variance is 0.
+    if (taus.every(tau => tau[i] === taus[0]![i])) continue
     const mean = taus.reduce((total, tau) => total + tau[i]!, 0) / taus.length
     variance[i] = taus.reduce((total, tau) => total + (tau[i]! - mean) ** 2, 0) / taus.length
   }
