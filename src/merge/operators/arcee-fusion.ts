@@ -1,4 +1,5 @@
-import type { MergeOperator } from './operator.ts'
+import type { MergeOperator, TensorInput } from './operator.ts'
+import { preparedSum } from './prepared-sum.ts'
 
 /**
  * Takes over the changes that matter most: importance is |x − W0| times the Kullback-Leibler divergence of the softmax of its row from the
@@ -18,19 +19,21 @@ export const arceeFusion: MergeOperator = {
   span: 'tensor',
   parameters: [],
   coefficients: [],
-  merge({ base, models, shape }) {
-    const x = models[0]!
-    const row = shape.at(-1) ?? 1
-    const importance = new Float64Array(x.length)
-    for (let start = 0; start < x.length; start += row) {
-      const divergence = divergenceOf(x.subarray(start, start + row), base!.subarray(start, start + row))
-      for (let i = start; i < start + row; i++) importance[i] = Math.abs(x[i]! - base![i]!) * divergence
-    }
-    const sorted = importance.slice().sort()
-    const quantile = (z: number): number => sorted[Math.trunc(z * (sorted.length - 1))]!
-    const threshold = quantile(0.5) + 1.5 * (quantile(0.75) - quantile(0.25))
-    return base!.map((b, i) => (importance[i]! >= threshold ? x[i]! : b))
-  },
+  ...preparedSum({ structure: () => 'all', bases: importantChanges, coefficients: () => [1] }),
+}
+
+function importantChanges({ base, models, shape }: TensorInput): [Float64Array] {
+  const x = models[0]!
+  const row = shape.at(-1) ?? 1
+  const importance = new Float64Array(x.length)
+  for (let start = 0; start < x.length; start += row) {
+    const divergence = divergenceOf(x.subarray(start, start + row), base!.subarray(start, start + row))
+    for (let i = start; i < start + row; i++) importance[i] = Math.abs(x[i]! - base![i]!) * divergence
+  }
+  const sorted = importance.slice().sort()
+  const quantile = (z: number): number => sorted[Math.trunc(z * (sorted.length - 1))]!
+  const threshold = quantile(0.5) + 1.5 * (quantile(0.75) - quantile(0.25))
+  return [base!.map((b, i) => (importance[i]! >= threshold ? x[i]! - b : 0))]
 }
 
 /** Σ P ln(P / Q) with P, Q the softmax of x, b plus 1e-8: slightly negative values occur, as the sums are not 1. */

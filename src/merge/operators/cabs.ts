@@ -1,8 +1,9 @@
 import { MergeError, show } from '../../errors.ts'
 import { weight } from './common-parameters.ts'
-import type { MergeOperator } from './operator.ts'
+import type { MergeOperator, TensorInput } from './operator.ts'
 import { smallestFirst } from './order.ts'
-import { combination, sum, taskVectors } from './vectors.ts'
+import { preparedSum } from './prepared-sum.ts'
+import { taskVectors } from './vectors.ts'
 
 /**
  * Z. Yang et al., "CABS: conflict-aware and balanced sparsification for enhancing model merging", ICML 2025: one model after another takes, in every block of m
@@ -47,28 +48,38 @@ export const cabs: MergeOperator = {
       searchRange: [0, 1],
     },
   ],
-  merge({ name, base, models, parameters, coefficients }) {
-    const [n, m] = [Number(parameters.n), Number(parameters.m)]
-    if (n > m) {
-      throw new MergeError(`cabs takes n of m elements, and ${show(name)} would have ${n} of ${m} taken.`, {
-        hint: 'Make n at most m.',
-      })
-    }
-    const taus = taskVectors(models, base!)
-    const taken = new Uint8Array(base!.length)
-    const order = coefficients.order!.map((_, i) => i).sort((a, b) => coefficients.order![a]! - coefficients.order![b]!)
-    const kept = taus.map(tau => new Float64Array(tau.length))
-    for (const model of order) {
-      const tau = taus[model]!
-      for (let start = 0; start + m <= tau.length; start += m) {
-        const block = tau.slice(start, start + m).map((value, k) => (taken[start + k] ? 0 : value))
-        for (const k of smallestFirst(block).subarray(m - n)) {
-          if (block[k] === 0) continue
-          kept[model]![start + k] = block[k]!
-          taken[start + k] = 1
-        }
+  ...preparedSum({
+    structure: ({ parameters, coefficients }) => ({ ...parameters, order: turns(coefficients.order!) }),
+    bases: shared,
+    coefficients: ({ coefficients }) => coefficients.weight!,
+  }),
+}
+
+/** Positions of the models in the order in which they take their elements. */
+function turns(order: readonly number[]): number[] {
+  return order.map((_, i) => i).sort((a, b) => order[a]! - order[b]!)
+}
+
+function shared({ name, base, models, parameters, coefficients }: TensorInput): Float64Array[] {
+  const [n, m] = [Number(parameters.n), Number(parameters.m)]
+  if (n > m) {
+    throw new MergeError(`cabs takes n of m elements, and ${show(name)} would have ${n} of ${m} taken.`, {
+      hint: 'Make n at most m.',
+    })
+  }
+  const taus = taskVectors(models, base!)
+  const taken = new Uint8Array(base!.length)
+  const kept = taus.map(tau => new Float64Array(tau.length))
+  for (const model of turns(coefficients.order!)) {
+    const tau = taus[model]!
+    for (let start = 0; start + m <= tau.length; start += m) {
+      const block = tau.slice(start, start + m).map((value, k) => (taken[start + k] ? 0 : value))
+      for (const k of smallestFirst(block).subarray(m - n)) {
+        if (block[k] === 0) continue
+        kept[model]![start + k] = block[k]!
+        taken[start + k] = 1
       }
     }
-    return sum(base!, combination(coefficients.weight!, kept))
-  },
+  }
+  return kept
 }

@@ -1,15 +1,16 @@
 import { Matrix } from 'ml-matrix'
 import { alpha } from './common-parameters.ts'
-import type { MergeOperator } from './operator.ts'
+import type { MergeOperator, TensorInput } from './operator.ts'
+import { preparedSum } from './prepared-sum.ts'
 import {
-  addMean,
-  addScaled,
   asMatrix,
+  asVector,
   besides,
   compose,
   decompose,
   isSpectral,
   leading,
+  meanOf,
   nearestOrthonormal,
   type Spectrum,
 } from './spectral.ts'
@@ -59,25 +60,31 @@ export const dcMerge: MergeOperator = {
     },
   ],
   coefficients: [],
-  merge(input) {
-    const { base, models, shape, parameters } = input
-    const taus = taskVectors(models, base!)
-    const k = Math.trunc(Math.min(...shape) * (1 / models.length))
-    if (!isSpectral(input) || k === 0) return addMean(base!, taus, Number(parameters.alpha))
-    const parts = taus
-      .map(tau => leading(decompose(asMatrix(tau, shape)), k))
-      .map(part => ({ ...part, s: smooth(part.s, String(parameters.smoothing), Number(parameters.rho)) }))
-    const U = nearestOrthonormal(besides(parts.map(part => part.U)))
-    const V = nearestOrthonormal(besides(parts.map(part => part.V)))
-    const inside = parts.map(part => U.transpose().mmul(compose(part)).mmul(V))
-    const merged = mergeInside(inside, Number(parameters.density))
-    for (let i = 0; i < merged.rows; i++) {
-      for (let j = 0; j < merged.columns; j++) {
-        if (Math.floor(i / k) !== Math.floor(j / k)) merged.set(i, j, 0)
-      }
+  ...preparedSum({
+    structure: ({ parameters: { alpha: _, ...others } }) => others,
+    bases: input => [inCommonBasis(input)],
+    coefficients: ({ parameters }) => [Number(parameters.alpha)],
+  }),
+}
+
+function inCommonBasis(input: TensorInput): Float64Array {
+  const { base, models, shape, parameters } = input
+  const taus = taskVectors(models, base!)
+  const k = Math.trunc(Math.min(...shape) * (1 / models.length))
+  if (!isSpectral(input) || k === 0) return meanOf(taus)
+  const parts = taus
+    .map(tau => leading(decompose(asMatrix(tau, shape)), k))
+    .map(part => ({ ...part, s: smooth(part.s, String(parameters.smoothing), Number(parameters.rho)) }))
+  const U = nearestOrthonormal(besides(parts.map(part => part.U)))
+  const V = nearestOrthonormal(besides(parts.map(part => part.V)))
+  const inside = parts.map(part => U.transpose().mmul(compose(part)).mmul(V))
+  const merged = mergeInside(inside, Number(parameters.density))
+  for (let i = 0; i < merged.rows; i++) {
+    for (let j = 0; j < merged.columns; j++) {
+      if (Math.floor(i / k) !== Math.floor(j / k)) merged.set(i, j, 0)
     }
-    return addScaled(base!, U.mmul(merged).mmul(V.transpose()), Number(parameters.alpha))
-  },
+  }
+  return asVector(U.mmul(merged).mmul(V.transpose()))
 }
 
 function smooth(s: Spectrum['s'], how: string, rho: number): number[] {

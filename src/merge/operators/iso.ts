@@ -1,14 +1,15 @@
 import { alpha, weight } from './common-parameters.ts'
-import type { MergeOperator } from './operator.ts'
+import type { MergeOperator, TensorInput } from './operator.ts'
+import { preparedSum } from './prepared-sum.ts'
 import {
-  addMean,
-  addScaled,
   asMatrix,
+  asVector,
   besides,
   compose,
   decompose,
   isSpectral,
   leading,
+  meanOf,
   nearestOrthonormal,
 } from './spectral.ts'
 import { combination, taskVectors } from './vectors.ts'
@@ -27,22 +28,27 @@ export const isoC: MergeOperator = {
   span: 'tensor',
   parameters: [alpha],
   coefficients: [weight],
-  merge(input) {
-    const { base, models, shape, coefficients, parameters } = input
-    const taus = taskVectors(models, base!).map((tau, m) => tau.map(value => coefficients.weight![m]! * value))
-    if (!isSpectral(input)) return addMean(base!, taus, Number(parameters.alpha))
-    const { U, s, V } = decompose(
-      asMatrix(
-        combination(
-          taus.map(() => 1),
-          taus,
-        ),
-        shape,
+  ...preparedSum({
+    structure: ({ coefficients }) => coefficients.weight,
+    bases: input => [isotropic(input)],
+    coefficients: ({ parameters }) => [Number(parameters.alpha)],
+  }),
+}
+
+function isotropic(input: TensorInput): Float64Array {
+  const taus = weighed(input)
+  if (!isSpectral(input)) return meanOf(taus)
+  const { U, s, V } = decompose(
+    asMatrix(
+      combination(
+        taus.map(() => 1),
+        taus,
       ),
-    )
-    const mean = average(s)
-    return addScaled(base!, compose({ U, s: s.map(() => mean), V }), Number(parameters.alpha))
-  },
+      input.shape,
+    ),
+  )
+  const mean = average(s)
+  return asVector(compose({ U, s: s.map(() => mean), V }))
 }
 
 /** Algorithm 2 (Iso-CTS): a common subspace of the sum, completed by directions of each task outside of it, then made isotropic. */
@@ -66,42 +72,53 @@ export const isoCts: MergeOperator = {
     },
   ],
   coefficients: [weight],
-  merge(input) {
-    const { base, models, shape, coefficients, parameters } = input
-    const taus = taskVectors(models, base!).map((tau, m) => tau.map(value => coefficients.weight![m]! * value))
-    if (!isSpectral(input)) return addMean(base!, taus, Number(parameters.alpha))
-    const M = models.length
-    const r = Math.min(...shape)
-    const wanted = r - Math.trunc(r * Number(parameters.common_space_fraction))
-    const specific = halfToEven(wanted / M) * M
-    const common = leading(
-      decompose(
-        asMatrix(
-          combination(
-            taus.map(() => 1),
-            taus,
-          ),
-          shape,
+  ...preparedSum({
+    structure: ({ coefficients, parameters }) => [coefficients.weight, parameters.common_space_fraction],
+    bases: input => [isotropicByTask(input)],
+    coefficients: ({ parameters }) => [Number(parameters.alpha)],
+  }),
+}
+
+function isotropicByTask(input: TensorInput): Float64Array {
+  const { shape, parameters } = input
+  const taus = weighed(input)
+  if (!isSpectral(input)) return meanOf(taus)
+  const M = taus.length
+  const r = Math.min(...shape)
+  const wanted = r - Math.trunc(r * Number(parameters.common_space_fraction))
+  const specific = halfToEven(wanted / M) * M
+  const common = leading(
+    decompose(
+      asMatrix(
+        combination(
+          taus.map(() => 1),
+          taus,
         ),
+        shape,
       ),
-      Math.max(0, r - specific),
-    )
-    const each = Math.trunc((r - common.s.length) / M)
-    const parts = taus.map(tau => {
-      const matrix = asMatrix(tau, shape)
-      const shared = common.s.length === 0 ? matrix.clone().mul(0) : common.U.mmul(common.U.transpose().mmul(matrix))
-      return leading(decompose(matrix.sub(shared)), each)
-    })
-    const all = [...parts, common] // task blocks first
-    const s = all.flatMap(part => part.s)
-    const mean = average(s)
-    const delta = compose({
+    ),
+    Math.max(0, r - specific),
+  )
+  const each = Math.trunc((r - common.s.length) / M)
+  const parts = taus.map(tau => {
+    const matrix = asMatrix(tau, shape)
+    const shared = common.s.length === 0 ? matrix.clone().mul(0) : common.U.mmul(common.U.transpose().mmul(matrix))
+    return leading(decompose(matrix.sub(shared)), each)
+  })
+  const all = [...parts, common] // task blocks first
+  const s = all.flatMap(part => part.s)
+  const mean = average(s)
+  return asVector(
+    compose({
       U: nearestOrthonormal(besides(all.map(part => part.U))),
       s: s.map(() => mean),
       V: nearestOrthonormal(besides(all.map(part => part.V))),
-    })
-    return addScaled(base!, delta, Number(parameters.alpha))
-  },
+    }),
+  )
+}
+
+function weighed({ base, models, coefficients }: TensorInput): Float64Array[] {
+  return taskVectors(models, base!).map((tau, m) => tau.map(value => coefficients.weight![m]! * value))
 }
 
 function average(values: readonly number[]): number {

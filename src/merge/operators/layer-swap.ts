@@ -1,4 +1,4 @@
-import type { MergeOperator } from './operator.ts'
+import type { MergeOperator, Settings } from './operator.ts'
 import { combination } from './vectors.ts'
 
 /**
@@ -19,12 +19,15 @@ export const layerSwap: MergeOperator = {
     share('transition', 'Share of the depth, on each side of the middle, where the two are averaged.', 0.1),
   ],
   coefficients: [],
-  merge({ models, depth, parameters }) {
-    const [bottom, top, width] = [Number(parameters.bottom), Number(parameters.top), Number(parameters.transition)]
-    if (depth === undefined || depth < bottom || depth > 1 - top) return models[0]!
-    const inside = Math.min(depth - bottom, 1 - top - depth)
-    return inside < width ? combination([0.5, 0.5], models) : models[1]!
-  },
+  candidate: { kind: 'sources', coefficients: shares },
+  merge: input => combination(shares(input, input.depth), input.models),
+}
+
+function shares({ parameters }: Settings, depth: number | undefined): readonly [first: number, second: number] {
+  const [bottom, top, width] = [Number(parameters.bottom), Number(parameters.top), Number(parameters.transition)]
+  if (depth === undefined || depth < bottom || depth > 1 - top) return [1, 0]
+  const inside = Math.min(depth - bottom, 1 - top - depth)
+  return inside < width ? [0.5, 0.5] : [0, 1]
 }
 
 function share(name: string, description: string, value: number) {

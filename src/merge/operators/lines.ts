@@ -1,5 +1,5 @@
 import { weight } from './common-parameters.ts'
-import type { MergeOperator } from './operator.ts'
+import type { MergeOperator, Settings } from './operator.ts'
 import { combination, sum, taskVectors } from './vectors.ts'
 
 /**
@@ -26,14 +26,11 @@ export const lines: MergeOperator = {
     },
   ],
   coefficients: [weight],
-  merge({ base, models, depth, parameters, coefficients }) {
-    const scale = Number(parameters.alpha) + Number(parameters.beta) * (depth ?? 0)
-    return sum(
-      base!,
-      combination(
-        coefficients.weight!.map(w => scale * w),
-        taskVectors(models, base!),
-      ),
-    )
-  },
+  candidate: { kind: 'sources', coefficients: scales },
+  merge: input => sum(input.base!, combination(scales(input, input.depth), taskVectors(input.models, input.base!))),
+}
+
+function scales({ parameters, coefficients }: Settings, depth: number | undefined): number[] {
+  const scale = Number(parameters.alpha) + Number(parameters.beta) * (depth ?? 0)
+  return coefficients.weight!.map(w => scale * w)
 }

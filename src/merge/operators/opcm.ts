@@ -1,6 +1,7 @@
 import { Matrix } from 'ml-matrix'
 import { alpha } from './common-parameters.ts'
 import type { MergeOperator, ModelView, Settings, Survey, TensorInput } from './operator.ts'
+import { preparedSum } from './prepared-sum.ts'
 import { asMatrix, asVector, decompose, isSpectral } from './spectral.ts'
 import { dot, sum, taskVectors } from './vectors.ts'
 
@@ -41,19 +42,22 @@ export const opcm: MergeOperator = {
     },
   ],
   survey: surveyScales,
-  merge(input) {
-    const order = arrival(input.coefficients.order!)
-    const taus = taskVectors(input.models, input.base!)
-    let tau = taus[order[0]!]!
-    for (const [step, m] of order.slice(1).entries()) {
-      const scale = input.survey!.scale![step]!
-      tau = append(tau, taus[m]!, input.survey!.carry![step]!, input).map(value => value * scale)
-    }
-    return sum(
-      input.base!,
-      tau.map(value => Number(input.parameters.alpha) * value),
-    )
-  },
+  ...preparedSum({
+    structure: ({ parameters, coefficients }) => [parameters.energy, arrival(coefficients.order!)],
+    bases: input => [accumulated(input)],
+    coefficients: ({ parameters }) => [Number(parameters.alpha)],
+  }),
+}
+
+function accumulated(input: TensorInput): Float64Array {
+  const order = arrival(input.coefficients.order!)
+  const taus = taskVectors(input.models, input.base!)
+  let tau = taus[order[0]!]!
+  for (const [step, m] of order.slice(1).entries()) {
+    const scale = input.survey!.scale![step]!
+    tau = append(tau, taus[m]!, input.survey!.carry![step]!, input).map(value => value * scale)
+  }
+  return tau
 }
 
 function arrival(order: readonly number[]): number[] {

@@ -34,6 +34,8 @@ export interface MergeOperator {
   readonly random?: true
   /** Statistics of activations or gradients that must be given, per model and tensor. See `TensorInput.statistics`. */
   readonly needs?: 'input-gram' | 'fisher'
+  /** How candidates are computed fast; absent: by the definition. */
+  readonly candidate?: CandidatePlan
   /** Numbers over all tensors of the models, for operators whose definition spans the whole model. Computed once per recipe. */
   readonly survey?: (model: ModelView, settings: Settings) => Survey
   /**
@@ -117,3 +119,113 @@ export interface ModelView {
 }
 
 export type Survey = Readonly<Record<string, readonly number[]>>
+
+/**
+ * How candidates of an operator are computed in one pass over the weights, in float32, beside its definition: what can be prepared once is,
+ * and the searched numbers become coefficients. An operator without such a plan is computed by its definition, candidate by candidate.
+ */
+export type CandidatePlan = SourceSum | PreparedSum | GramSum | PassPlan
+
+/** out = Σ c_m x_m, or W0 + Σ c_m (x_m − W0) where the operator has a base: nothing to prepare. */
+export interface SourceSum {
+  readonly kind: 'sources'
+  /** One per model. @param depth as in `TensorInput` */
+  readonly coefficients: (settings: Settings, depth: number | undefined) => readonly number[]
+}
+
+/** out = W0 + Σ c_j B_j, the B_j prepared once for every choice of the structure. The operator needs a base. */
+export interface PreparedSum {
+  readonly kind: 'prepared'
+  /** What of the settings decides the B_j, as plain data. `bases` reads nothing else of them. */
+  readonly structure: (settings: Settings) => unknown
+  /** B_j, shape as the tensor's; none: nothing is added to this tensor. */
+  readonly bases: (input: TensorInput) => readonly Float64Array[]
+  /** c_j. */
+  readonly coefficients: (settings: Settings) => readonly number[]
+}
+
+/** out = Σ c_v x_v of vectors of a tensor (all of it, its rows or columns), the c_v from the vectors' inner products. */
+export interface GramSum {
+  readonly kind: 'gram'
+  /** What is combined: `models`; `with-base`: the base before the models; `task-vectors`, whose sum is added to the base. */
+  readonly of: (base: boolean) => 'models' | 'with-base' | 'task-vectors'
+  /** Vectors: the whole `tensor`, or along the `last` or the `first` dimension. */
+  readonly along: (settings: Settings, shape: readonly number[]) => 'tensor' | 'last' | 'first'
+  /**
+   * One coefficient per vector that is combined.
+   * @throws {MergeError} as the definition does
+   */
+  readonly coefficients: (gram: Gram, settings: Settings, name: string) => readonly number[]
+}
+
+/** Inner products of `size` vectors, in float64; symmetric. */
+export interface Gram {
+  readonly size: number
+  at(i: number, j: number): number
+}
+
+/** Task vectors thinned out, weighed and mixed element by element. */
+export interface PassPlan {
+  readonly kind: 'pass'
+  /**
+   * `undefined`: these settings have no pass, the definition is used.
+   * @throws {MergeError} as the definition does
+   */
+  readonly pass: (settings: Settings, tensor: PassTensor) => Pass | undefined
+}
+
+export interface PassTensor {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly elements: number
+  readonly ids: readonly string[]
+}
+
+export interface Pass {
+  /** z_m = weight · (what is kept of τ_m), one per model. */
+  readonly terms: readonly PassTerm[]
+  readonly mix: Mix
+}
+
+export interface PassTerm {
+  readonly weight: number
+  readonly thin: Thin
+  /** Scale what is kept back to the L1 norm of the task vector. */
+  readonly rescale: boolean
+}
+
+/** What is kept of a task vector. */
+export type Thin =
+  | { readonly kind: 'all' }
+  /** Elements from rank `begin` to before rank `end` in the order of `smallestFirst`. */
+  | { readonly kind: 'ranks'; readonly begin: number; readonly end: number }
+  /** Each element with that probability, by `positionRandom`. */
+  | { readonly kind: 'random'; readonly density: number }
+  /** As `keepByRank`; with `perElement` divided by the probability. */
+  | {
+      readonly kind: 'row-ranks'
+      readonly density: number
+      readonly epsilon: number
+      readonly perElement: boolean
+    }
+  /** The share of the positions at which models differ, largest variance first. The same for all models. */
+  | { readonly kind: 'varying'; readonly share: number }
+
+/** How the z_m of one position become what is added to the base. */
+export type Mix =
+  /** scale · Σ z */
+  | { readonly kind: 'sum'; readonly scale: number }
+  /** λ · Σ z over those of the sign of the sum, divided by their weights when normalized. */
+  | { readonly kind: 'elect'; readonly lambda: number; readonly normalize: boolean }
+  /** SCE: weights from the energy of what is kept, equal below `floor`; mean of what has the sign of the sum. */
+  | { readonly kind: 'erase'; readonly floor: number }
+  /** α · Σ z where at least `tasks` models have |z_m| > λ_m |Σ z − z_m|. */
+  | { readonly kind: 'consensus'; readonly alpha: number; readonly tasks: number; readonly lambdas: readonly number[] }
+  /** z moved towards 0 to at most `limit`. One model. */
+  | { readonly kind: 'limit'; readonly limit: number }
+  /** Mean of the z above ε; of a single one, its factor more. `amplify`: factors from how much is unique (RAM+). */
+  | {
+      readonly kind: 'unique'
+      readonly epsilon: number
+      readonly amplify: { readonly r: number; readonly alpha: number } | undefined
+    }

@@ -16,6 +16,7 @@ export const passthrough: MergeOperator = {
   coefficients: [
     { kind: 'number', name: 'scale', description: 'Factor of all elements.', default: 1, searchRange: [0.5, 1.5] },
   ],
+  candidate: { kind: 'sources', coefficients: ({ coefficients }) => coefficients.scale! },
   merge({ models, coefficients }) {
     const scale = coefficients.scale![0]!
     return scale === 1 ? models[0]! : models[0]!.map(value => scale * value)

@@ -1,6 +1,7 @@
 import { weight } from './common-parameters.ts'
-import type { MergeOperator } from './operator.ts'
-import { combination, sum, taskVectors } from './vectors.ts'
+import type { MergeOperator, TensorInput } from './operator.ts'
+import { preparedSum } from './prepared-sum.ts'
+import { combination, taskVectors } from './vectors.ts'
 
 /**
  * G. Du et al., "Parameter competition balancing for model merging" (PCB-Merging), NeurIPS 2024, equations 2 to 5: elements compete within a
@@ -34,32 +35,33 @@ export const pcb: MergeOperator = {
     },
   ],
   coefficients: [weight],
-  merge({ base, models, parameters, coefficients }) {
-    const [ratio, clamp] = [Number(parameters.ratio), Number(parameters.clamp)]
-    const M = models.length
-    const taus = taskVectors(models, base!)
-    const magnitudes = taus.map(tau => clampQuantiles(tau.map(Math.abs), clamp, clamp))
-    const clamped = taus.map((tau, m) => tau.map((value, i) => Math.sign(value) * magnitudes[m]![i]!))
-    const total = combination(
-      taus.map(() => 1),
-      taus,
-    )
-    const scores = taus.map((tau, m) => {
-      const intra = minMax(magnitudes[m]!).map(value => Math.exp(M * value ** 2))
-      const balance = intra.map((value, i) => value * Math.tanh(tau[i]! * total[i]!))
-      return minMax(clampQuantiles(balance, 1 - ratio, 0))
-    })
-    const delta = new Float64Array(base!.length)
-    for (let i = 0; i < delta.length; i++) {
-      let [mix, share] = [0, 0]
-      for (let m = 0; m < M; m++) {
-        mix += coefficients.weight![m]! * clamped[m]![i]! * scores[m]![i]!
-        share += scores[m]![i]!
-      }
-      delta[i] = mix / Math.max(share, 1e-12)
-    }
-    return sum(base!, delta)
-  },
+  ...preparedSum({
+    structure: ({ parameters }) => parameters,
+    bases: balance,
+    coefficients: ({ coefficients }) => coefficients.weight!,
+  }),
+}
+
+function balance({ base, models, parameters }: TensorInput): Float64Array[] {
+  const [ratio, clamp] = [Number(parameters.ratio), Number(parameters.clamp)]
+  const M = models.length
+  const taus = taskVectors(models, base!)
+  const magnitudes = taus.map(tau => clampQuantiles(tau.map(Math.abs), clamp, clamp))
+  const clamped = taus.map((tau, m) => tau.map((value, i) => Math.sign(value) * magnitudes[m]![i]!))
+  const total = combination(
+    taus.map(() => 1),
+    taus,
+  )
+  const scores = taus.map((tau, m) => {
+    const intra = minMax(magnitudes[m]!).map(value => Math.exp(M * value ** 2))
+    const balanced = intra.map((value, i) => value * Math.tanh(tau[i]! * total[i]!))
+    return minMax(clampQuantiles(balanced, 1 - ratio, 0))
+  })
+  const shares = combination(
+    taus.map(() => 1),
+    scores,
+  )
+  return clamped.map((values, m) => values.map((value, i) => (value * scores[m]![i]!) / Math.max(shares[i]!, 1e-12)))
 }
 
 /** Cuts to the values at sorted positions trunc(n low) and trunc(n (1 − high) − 1). */

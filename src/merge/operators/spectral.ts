@@ -1,6 +1,6 @@
 import { Matrix, SingularValueDecomposition } from 'ml-matrix'
 import type { TensorInput } from './operator.ts'
-import { combination, sum } from './vectors.ts'
+import { combination } from './vectors.ts'
 
 /** Matrices of the operators that work on singular vectors. A tensor of shape (rows, columns) is one; others have no singular vectors. */
 
@@ -75,19 +75,10 @@ export function isSpectral({ shape, name }: Pick<TensorInput, 'shape' | 'name'>)
   return shape.length === 2 && Math.min(...shape) > 0 && !/embed|lm_head|wte|wpe/.test(name)
 }
 
-/** What such operators do with all other tensors: the base plus the scaled mean task vector. */
-export function addMean(base: Float64Array, taus: readonly Float64Array[], scale: number): Float64Array {
-  return sum(
-    base,
-    combination(
-      taus.map(() => scale / taus.length),
-      taus,
-    ),
+/** What such operators add to all other tensors: the mean task vector. */
+export function meanOf(taus: readonly Float64Array[]): Float64Array {
+  return combination(
+    taus.map(() => 1 / taus.length),
+    taus,
   )
-}
-
-/** base + scale · Δ. */
-export function addScaled(base: Float64Array, delta: Matrix, scale: number): Float64Array {
-  const values = delta.to1DArray()
-  return base.map((b, i) => b + scale * values[i]!)
 }

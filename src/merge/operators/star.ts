@@ -1,7 +1,8 @@
 import { weight } from './common-parameters.ts'
-import type { MergeOperator } from './operator.ts'
-import { addMean, asMatrix, asVector, compose, decompose, isSpectral, leading } from './spectral.ts'
-import { combination, sum, taskVectors } from './vectors.ts'
+import type { MergeOperator, TensorInput } from './operator.ts'
+import { preparedSum } from './prepared-sum.ts'
+import { asMatrix, asVector, compose, decompose, isSpectral, leading } from './spectral.ts'
+import { taskVectors } from './vectors.ts'
 
 /**
  * Y.-A. Lee et al., "STAR: spectral truncation and rescale for model merging", NAACL 2025, section 3: each task keeps the singular values up to a share η
@@ -33,38 +34,30 @@ export const star: MergeOperator = {
     },
   ],
   coefficients: [weight],
-  merge(input) {
-    const { base, models, shape, coefficients, parameters } = input
-    const lambda = Number(parameters.lambda)
-    const taus = taskVectors(models, base!)
-    const weights = coefficients.weight!
-    if (!isSpectral(input)) {
-      return addMean(
-        base!,
-        taus.map((tau, m) => tau.map(value => weights[m]! * value)),
-        lambda,
-      )
+  ...preparedSum({
+    structure: ({ parameters }) => parameters.eta,
+    bases: truncated,
+    coefficients: ({ coefficients, parameters }) =>
+      coefficients.weight!.map((w, _, { length }) => (Number(parameters.lambda) * w) / length),
+  }),
+}
+
+function truncated(input: TensorInput): Float64Array[] {
+  const { base, models, shape, parameters } = input
+  const taus = taskVectors(models, base!)
+  if (!isSpectral(input)) return taus
+  return taus.map(tau => {
+    const spectrum = decompose(asMatrix(tau, shape))
+    const total = spectrum.s.reduce((all, value) => all + value, 0)
+    if (total === 0) return tau
+    let kept = 0
+    let k = 0
+    for (const target = (Number(parameters.eta) / 100) * total; kept < target && k < spectrum.s.length; k++) {
+      kept += spectrum.s[k]!
     }
-    const truncated = taus.map(tau => {
-      const spectrum = decompose(asMatrix(tau, shape))
-      const total = spectrum.s.reduce((all, value) => all + value, 0)
-      if (total === 0) return tau
-      let kept = 0
-      let k = 0
-      for (const target = (Number(parameters.eta) / 100) * total; kept < target && k < spectrum.s.length; k++) {
-        kept += spectrum.s[k]!
-      }
-      // The first index whose running sum reaches the target, and one: at least one component.
-      const part = leading(spectrum, Math.max(1, k))
-      const sumKept = part.s.reduce((all, value) => all + value, 0)
-      return asVector(compose({ ...part, s: part.s.map(value => (value * total) / sumKept) }))
-    })
-    return sum(
-      base!,
-      combination(
-        weights.map(w => (lambda * w) / models.length),
-        truncated,
-      ),
-    )
-  },
+    // The first index whose running sum reaches the target, and one: at least one component.
+    const part = leading(spectrum, Math.max(1, k))
+    const sumKept = part.s.reduce((all, value) => all + value, 0)
+    return asVector(compose({ ...part, s: part.s.map(value => (value * total) / sumKept) }))
+  })
 }

@@ -1,16 +1,8 @@
+import type { Matrix } from 'ml-matrix'
 import { alpha, weight } from './common-parameters.ts'
-import type { MergeOperator } from './operator.ts'
-import {
-  addMean,
-  addScaled,
-  asMatrix,
-  besides,
-  compose,
-  decompose,
-  isSpectral,
-  leading,
-  nearestOrthonormal,
-} from './spectral.ts'
+import type { MergeOperator, TensorInput } from './operator.ts'
+import { preparedSum } from './prepared-sum.ts'
+import { asMatrix, asVector, besides, compose, decompose, isSpectral, leading, nearestOrthonormal } from './spectral.ts'
 import { taskVectors } from './vectors.ts'
 
 /**
@@ -27,20 +19,24 @@ export const tsvM: MergeOperator = {
   span: 'tensor',
   parameters: [alpha],
   coefficients: [weight],
-  merge(input) {
-    const { base, models, shape, coefficients, parameters } = input
-    const taus = taskVectors(models, base!)
-    const scaled = taus.map((tau, m) => tau.map(value => coefficients.weight![m]! * value))
-    if (!isSpectral(input)) return addMean(base!, scaled, Number(parameters.alpha))
-    const r = Math.min(...shape)
-    const k = Math.trunc(r * (1 / models.length)) // the order of operations decides k where the quotient is whole
-    if (k === 0) return base!
-    const parts = taus.map(tau => leading(decompose(asMatrix(tau, shape)), k))
-    const delta = compose({
-      U: nearestOrthonormal(besides(parts.map(part => part.U))),
-      s: parts.flatMap(({ s }, m) => s.map(value => coefficients.weight![m]! * value)),
-      V: nearestOrthonormal(besides(parts.map(part => part.V))),
-    })
-    return addScaled(base!, delta, Number(parameters.alpha))
-  },
+  ...preparedSum({
+    structure: () => 'all',
+    bases: partsInCommon,
+    coefficients: ({ coefficients, parameters }) => coefficients.weight!.map(w => Number(parameters.alpha) * w),
+  }),
+}
+
+/** What each task adds to the merge at weight 1. */
+function partsInCommon(input: TensorInput): Float64Array[] {
+  const { base, models, shape } = input
+  const taus = taskVectors(models, base!)
+  if (!isSpectral(input)) return taus.map(tau => tau.map(value => value / models.length))
+  const r = Math.min(...shape)
+  const k = Math.trunc(r * (1 / models.length)) // the order of operations decides k where the quotient is whole
+  if (k === 0) return []
+  const parts = taus.map(tau => leading(decompose(asMatrix(tau, shape)), k))
+  const U = nearestOrthonormal(besides(parts.map(part => part.U)))
+  const V = nearestOrthonormal(besides(parts.map(part => part.V)))
+  const own = (A: Matrix, m: number): Matrix => A.subMatrix(0, A.rows - 1, m * k, (m + 1) * k - 1)
+  return parts.map(({ s }, m) => asVector(compose({ U: own(U, m), s, V: own(V, m) })))
 }

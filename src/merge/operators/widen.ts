@@ -1,6 +1,7 @@
 import { weight } from './common-parameters.ts'
-import type { MergeOperator } from './operator.ts'
+import type { MergeOperator, TensorInput } from './operator.ts'
 import { smallestFirst } from './order.ts'
+import { preparedSum } from './prepared-sum.ts'
 import { taskVectors } from './vectors.ts'
 
 /**
@@ -37,35 +38,37 @@ export const widen: MergeOperator = {
     },
   ],
   coefficients: [weight],
-  merge({ base, models, shape, parameters, coefficients }) {
-    const [ratio, calibration] = [Number(parameters.above_average_ratio), Number(parameters.calibration)]
-    const taus = taskVectors(models, base!)
-    const matrix = shape.length === 2
-    const columns = matrix ? shape[1]! : base!.length
-    const scores = matrix
-      ? average(
-          scoresOf(
-            models.map(x => magnitudeChange(x, base!, columns)),
-            ratio,
-            calibration,
-          ),
-          scoresOf(
-            models.map(x => directionChange(x, base!, columns)),
-            ratio,
-            calibration,
-          ),
-        )
-      : calibrated(
-          taus.map(tau => tau.map(Math.abs)),
+  ...preparedSum({
+    structure: ({ parameters }) => parameters,
+    bases: scored,
+    coefficients: ({ coefficients }) => coefficients.weight!,
+  }),
+}
+
+function scored({ base, models, shape, parameters }: TensorInput): Float64Array[] {
+  const [ratio, calibration] = [Number(parameters.above_average_ratio), Number(parameters.calibration)]
+  const taus = taskVectors(models, base!)
+  const matrix = shape.length === 2
+  const columns = matrix ? shape[1]! : base!.length
+  const scores = matrix
+    ? average(
+        scoresOf(
+          models.map(x => magnitudeChange(x, base!, columns)),
           ratio,
           calibration,
-        )
-    return base!.map((b, i) => {
-      let value = b
-      for (const [m, tau] of taus.entries()) value += coefficients.weight![m]! * tau[i]! * scores[m]![i % columns]!
-      return value
-    })
-  },
+        ),
+        scoresOf(
+          models.map(x => directionChange(x, base!, columns)),
+          ratio,
+          calibration,
+        ),
+      )
+    : calibrated(
+        taus.map(tau => tau.map(Math.abs)),
+        ratio,
+        calibration,
+      )
+  return taus.map((tau, m) => tau.map((value, i) => value * scores[m]![i % columns]!))
 }
 
 function magnitudeChange(x: Float64Array, base: Float64Array, columns: number): Float64Array {

@@ -1,7 +1,8 @@
 import { CholeskyDecomposition, Matrix, solve } from 'ml-matrix'
 import { alpha } from './common-parameters.ts'
-import type { MergeOperator } from './operator.ts'
-import { addMean, addScaled, asMatrix, isSpectral } from './spectral.ts'
+import type { MergeOperator, TensorInput } from './operator.ts'
+import { preparedSum } from './prepared-sum.ts'
+import { asMatrix, asVector, isSpectral, meanOf } from './spectral.ts'
 import { combination, dot, isZero, taskVectors } from './vectors.ts'
 
 /**
@@ -33,32 +34,38 @@ export const wudi: MergeOperator = {
     },
   ],
   coefficients: [],
-  merge(input) {
-    const { base, models, shape, parameters } = input
-    const taus = taskVectors(models, base!).filter(tau => !isZero(tau))
-    if (taus.length === 0) return base!
-    if (!isSpectral(input)) return addMean(base!, taus, (Number(parameters.alpha) * taus.length) / models.length)
-    const n = shape[1]!
-    const S = Matrix.zeros(n, n)
-    const R = Matrix.zeros(shape[0]!, n)
-    for (const tau of taus) {
-      const T = asMatrix(tau, shape)
-      const H = T.transpose().mmul(T).div(dot(tau, tau))
-      S.add(H)
-      R.add(T.mmul(H))
-    }
-    const ridge = (Number(parameters.epsilon) * S.trace()) / n
-    const start = asMatrix(
-      combination(
-        taus.map(() => 1),
-        taus,
-      ),
-      shape,
-    )
-    const left = Matrix.add(S, Matrix.eye(n).mul(ridge))
-    const right = Matrix.add(R, start.mul(ridge)).transpose()
-    const cholesky = new CholeskyDecomposition(left)
-    const M = (cholesky.isPositiveDefinite() ? cholesky.solve(right) : solve(left, right, true)).transpose()
-    return addScaled(base!, M, Number(parameters.alpha))
-  },
+  ...preparedSum({
+    structure: ({ parameters }) => parameters.epsilon,
+    bases: leastInterference,
+    coefficients: ({ parameters }) => [Number(parameters.alpha)],
+  }),
+}
+
+function leastInterference(input: TensorInput): Float64Array[] {
+  const { base, models, shape, parameters } = input
+  const taus = taskVectors(models, base!).filter(tau => !isZero(tau))
+  if (taus.length === 0) return []
+  if (!isSpectral(input)) return [meanOf(taskVectors(models, base!))]
+  const n = shape[1]!
+  const S = Matrix.zeros(n, n)
+  const R = Matrix.zeros(shape[0]!, n)
+  for (const tau of taus) {
+    const T = asMatrix(tau, shape)
+    const H = T.transpose().mmul(T).div(dot(tau, tau))
+    S.add(H)
+    R.add(T.mmul(H))
+  }
+  const ridge = (Number(parameters.epsilon) * S.trace()) / n
+  const start = asMatrix(
+    combination(
+      taus.map(() => 1),
+      taus,
+    ),
+    shape,
+  )
+  const left = Matrix.add(S, Matrix.eye(n).mul(ridge))
+  const right = Matrix.add(R, start.mul(ridge)).transpose()
+  const cholesky = new CholeskyDecomposition(left)
+  const M = (cholesky.isPositiveDefinite() ? cholesky.solve(right) : solve(left, right, true)).transpose()
+  return [asVector(M)]
 }
