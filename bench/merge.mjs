@@ -1,6 +1,7 @@
 // How fast a candidate is merged: W0 + c1 τ1 + c2 τ2 over 16M float32, one thread, from shared memory into ordinary buffers, beside a
 // plain copy and the plain TypeScript twin. Run after `npm run build`: node bench/merge.mjs [repeats]
 import { pathToFileURL } from 'node:url'
+import { createPreparedMemory } from '../dist/merge/fast/prepared.js'
 import { allocateSharedMemory, instantiateKernel } from '../dist/merge/kernel/load.js'
 import { taskArithmeticTwin } from '../dist/merge/kernel/twin.js'
 import { COEFFICIENTS_AT, layOutBanks, POINTERS_AT, TILE_AT, TILE_BYTES } from '../dist/merge/layout.js'
@@ -61,11 +62,12 @@ export async function benchMerge({ repeats = 31, elements = 1 << 24, log = () =>
 /** Sources as if loaded from files: base, a and b with one tensor each. */
 function threeSources(elements) {
   const tensor = { name: 'w', dtype: 'F32', shape: [elements], elements }
-  const { stretches, banks } = layOutBanks([tensor], 3, 1)
+  const { stretches, banks, arenas } = layOutBanks([tensor], 3, 1)
   const shared = {
     ids: ['base', 'a', 'b'],
     threads: 1,
     banks: banks.map(allocateSharedMemory),
+    prepared: createPreparedMemory(arenas, 1),
     tensors: [{ ...tensor, stretches: stretches[0], twinOf: [0, 1, 2] }],
     others: [],
   }

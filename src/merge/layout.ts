@@ -4,12 +4,14 @@ import { BLOCK_FLOATS, MEMORY_BYTES_LIMIT, PAGE_BYTES } from './kernel/load.ts'
 /**
  * Where the float32 weights of all sources lie in shared memory.
  *
- * A bank is one WebAssembly memory, at most 4 GiB. It starts with a scratch region for each thread; then come the tensors. A kernel
+ * A bank is one WebAssembly memory, at most 4 GiB. It starts with a scratch region for each thread; then come the tensors, then an
+ * arena for what operators prepare of them, as large as the tensors: memory that nobody touches costs nothing. A kernel
  * sees one memory, so the same stretch of a tensor lies in the same bank for all sources; a tensor that does not fit into what
  * is left goes on in the next bank.
  *
- *     bank:    [scratch 0][scratch 1]... [x_1 of stretch][x_2]...[x_K] [x_1 of next stretch]...
- *     scratch: [addresses: SOURCES_LIMIT u32][coefficients: SOURCES_LIMIT f32][result tile: TILE_BYTES]
+ *     bank:    [scratch 0][scratch 1]... [x_1 of stretch][x_2]...[x_K] [x_1 of next stretch]... [arena]
+ *     scratch: [addresses: SOURCES_LIMIT u32][coefficients: SOURCES_LIMIT f32][terms: SOURCES_LIMIT TERM_BYTES][work: WORK_BYTES]
+ *              [result tile: TILE_BYTES]
  */
 
 /** Addresses and coefficients of one kernel call lie in tables of this many entries. */
@@ -21,7 +23,13 @@ export const SOURCES_LIMIT = 256
 export const TILE_BYTES = 256 * 1024
 export const POINTERS_AT = 0
 export const COEFFICIENTS_AT = POINTERS_AT + SOURCES_LIMIT * 4
-export const TILE_AT = COEFFICIENTS_AT + SOURCES_LIMIT * 4
+/** What a pass knows of one model, see `assembly/thin.ts`. */
+export const TERM_BYTES = 96
+export const TERMS_AT = COEFFICIENTS_AT + SOURCES_LIMIT * 4
+/** Room for a block of each thinned task vector of a pass, small enough for the level 1 cache with few models. */
+export const WORK_BYTES = 128 * 1024
+export const WORK_AT = TERMS_AT + SOURCES_LIMIT * TERM_BYTES
+export const TILE_AT = WORK_AT + WORK_BYTES
 export const SCRATCH_BYTES = TILE_AT + TILE_BYTES
 
 /** A float tensor that all sources have. */
@@ -46,7 +54,17 @@ export interface BankLayout {
   readonly stretches: readonly (readonly Stretch[])[]
   /** Bytes of each bank. */
   readonly banks: readonly number[]
+  /** The arena of each bank: its address, a multiple of {@link PAGE_BYTES}, and its bytes. */
+  readonly arenas: readonly Arena[]
 }
+
+export interface Arena {
+  readonly at: number
+  readonly bytes: number
+}
+
+/** For small tables beside those that are as large as the tensors. */
+const ARENA_SPARE = 4 << 20
 
 /** Elements rounded up to whole blocks. */
 export function padded(elements: number): number {
@@ -61,7 +79,7 @@ export function blockStart(element: number): number {
 /**
  * @param sources how many there are, K
  * @param threads how many scratch regions each bank gets
- * @param bankBytes for tests; every bank has at least room for a block of each source
+ * @param bankBytes most bytes of a bank without its arena, for tests; every bank has at least room for a block of each source
  */
 export function layOutBanks(
   tensors: readonly WeightTensor[],
@@ -70,7 +88,8 @@ export function layOutBanks(
   bankBytes: number = MEMORY_BYTES_LIMIT,
 ): BankLayout {
   const start = threads * SCRATCH_BYTES
-  const limit = Math.min(MEMORY_BYTES_LIMIT, Math.max(bankBytes, start + sources * BLOCK_FLOATS * 4))
+  const most = start + (MEMORY_BYTES_LIMIT - start - ARENA_SPARE - 2 * PAGE_BYTES) / 2
+  const limit = Math.min(most, Math.max(bankBytes, start + sources * BLOCK_FLOATS * 4))
   const ends: number[] = []
   const stretches = tensors.map(({ elements }) => {
     const own: Stretch[] = []
@@ -86,7 +105,12 @@ export function layOutBanks(
     }
     return own
   })
-  return { stretches, banks: ends.map(end => Math.ceil(end / PAGE_BYTES) * PAGE_BYTES) }
+  const arenas = ends.map((end): Arena => ({ at: wholePages(end), bytes: wholePages(end - start + ARENA_SPARE) }))
+  return { stretches, banks: arenas.map(({ at, bytes }) => at + bytes), arenas }
+}
+
+function wholePages(bytes: number): number {
+  return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES
 }
 
 /** Elements of each source that fit into that many bytes, in whole blocks. */

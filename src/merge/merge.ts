@@ -1,10 +1,10 @@
-import { ConfigError, MergeError, show } from '../errors.ts'
+import { ConfigError } from '../errors.ts'
 import type { Recipe } from '../space/recipe.ts'
-import { instantiateKernel, isFiniteResult, type Kernel } from './kernel/load.ts'
-import { blockStart, COEFFICIENTS_AT, POINTERS_AT, padded, SCRATCH_BYTES, TILE_AT, TILE_BYTES } from './layout.ts'
+import { Candidates } from './fast/candidates.ts'
+import { type Bench, createBenches, fillStretch, stretchesOf, type Target } from './fast/tiles.ts'
 import type { KernelPlan, TensorPlan } from './method.ts'
 import type { MergedModel, TensorView } from './model.ts'
-import { OperatorTensors, operatorKey } from './operator-tensors.ts'
+import { operatorKey } from './operator-tensors.ts'
 import { planTensors } from './plan.ts'
 import type { SharedSources, SharedTensor } from './sources.ts'
 
@@ -15,7 +15,15 @@ export interface Merger {
    * computes again only what the next recipe changes.
    * @throws {ConfigError | MergeError} on recipes that cannot be merged; the merger stays usable
    */
-  merge(recipe: Recipe): MergedModel
+  merge(recipe: Recipe, options?: MergeOptions): MergedModel
+}
+
+export interface MergeOptions {
+  /**
+   * Operators by their definitions in float64, as models are written to files, instead of their float32 passes. Slow. Weighted sums
+   * of the sources are the same either way.
+   */
+  readonly exact?: boolean
 }
 
 /**
@@ -36,45 +44,32 @@ export function createMerger(shared: SharedSources, threadIndex: number, threadC
   return new TileMerger(shared, threadIndex)
 }
 
-/** The part of a bank that one thread works in. */
-interface Scratch {
-  readonly kernel: Kernel
-  readonly at: number
-  readonly pointers: Uint32Array
-  readonly coefficients: Float32Array
-  readonly tile: Float32Array
-}
-
 /** A tensor of the result and the plan that it holds, if any. */
-interface Output {
+interface Output extends Target {
   readonly tensor: SharedTensor
-  readonly data: Float32Array
   holds: string | undefined
 }
 
 class TileMerger implements Merger {
   readonly #ids: readonly string[]
   readonly #tensors: readonly SharedTensor[]
-  readonly #scratch: readonly Scratch[]
+  readonly #benches: readonly Bench[]
   readonly #outputs: readonly Output[]
   readonly #model: MergedModel
-  readonly #operators: OperatorTensors
+  readonly #candidates: Candidates
 
-  constructor({ ids, banks, tensors }: SharedSources, threadIndex: number) {
+  constructor(shared: SharedSources, threadIndex: number) {
+    const { ids, tensors } = shared
     this.#ids = ids
     this.#tensors = tensors
-    this.#scratch = banks.map(memory => {
-      const at = threadIndex * SCRATCH_BYTES
-      return {
-        kernel: instantiateKernel(memory),
-        at,
-        pointers: new Uint32Array(memory.buffer, at + POINTERS_AT, ids.length),
-        coefficients: new Float32Array(memory.buffer, at + COEFFICIENTS_AT, ids.length),
-        tile: new Float32Array(memory.buffer, at + TILE_AT, TILE_BYTES / 4),
-      }
-    })
-    this.#outputs = tensors.map(tensor => ({ tensor, data: new Float32Array(tensor.elements), holds: undefined }))
-    this.#operators = new OperatorTensors(tensors, (source, t) => gather(banks, tensors[t]!, source))
+    this.#benches = createBenches(shared, threadIndex)
+    this.#candidates = new Candidates(shared, this.#benches, threadIndex)
+    this.#outputs = tensors.map(tensor => ({
+      tensor,
+      name: tensor.name,
+      data: new Float32Array(tensor.elements),
+      holds: undefined,
+    }))
     const views = this.#outputs.map(({ tensor: { name, shape }, data }): [string, TensorView] => [
       name,
       { dtype: 'float32', shape, data },
@@ -82,7 +77,7 @@ class TileMerger implements Merger {
     this.#model = { tensors: new Map(views) }
   }
 
-  merge(recipe: Recipe): MergedModel {
+  merge(recipe: Recipe, { exact = false }: MergeOptions = {}): MergedModel {
     const plans = planTensors(recipe, this.#ids, this.#tensors)
     for (const [t, output] of this.#outputs.entries()) {
       const sections = plans[t]!.map(({ begin, end, plan }) => ({
@@ -90,64 +85,38 @@ class TileMerger implements Merger {
         end,
         plan: withoutZeroDeltas(plan, output.tensor.twinOf),
       }))
-      const key = sections.map(({ end, plan }) => `${end} ${planKey(plan)}`).join('|')
+      const isExact = exact && sections.some(({ plan }) => plan.kernel === 'operator')
+      const key = `${isExact ? 'exact ' : ''}${sections.map(({ end, plan }) => `${end} ${planKey(plan)}`).join('|')}`
       if (output.holds === key) continue
       output.holds = undefined // what is written below is no plan's result before it is complete
       for (const { begin, end, plan } of sections) {
-        if (plan.kernel === 'operator') output.data.set(this.#operators.merge(plan, t))
-        else this.#compute(plan, begin, end, output)
+        if (plan.kernel !== 'operator') this.#compute(plan, begin, end, output)
+        else if (exact) this.#candidates.exactly(plan, t, output)
+        else this.#candidates.merge(plan, t, output)
       }
       output.holds = key
     }
     return this.#model
   }
 
-  /** Kernels work on whole blocks: at the rim of a section they compute more elements than are copied. */
-  #compute({ kernel: name, base, terms }: KernelPlan, begin: number, end: number, { tensor, data }: Output): void {
-    let done = 0
-    for (const { bank, elements, addresses } of tensor.stretches) {
+  #compute({ kernel: name, base, terms }: KernelPlan, begin: number, end: number, output: Output): void {
+    for (const { stretch, done } of stretchesOf(output.tensor)) {
+      const { bank, elements, addresses } = stretch
       const [from, to] = [Math.max(begin - done, 0), Math.min(end - done, elements)]
-      if (from < to) {
-        const { kernel, at, pointers, coefficients, tile } = this.#scratch[bank]!
-        for (const [j, { source, coefficient }] of terms.entries()) {
-          pointers[j] = addresses[source]!
-          coefficients[j] = coefficient
-        }
-        const [out, table, weights] = [at + TILE_AT, at + POINTERS_AT, at + COEFFICIENTS_AT]
-        const last = padded(to) * 4
-        for (let offset = blockStart(from) * 4; offset < last; offset += TILE_BYTES) {
-          const bytes = Math.min(TILE_BYTES, last - offset)
-          const largest =
-            name === 'linear'
-              ? kernel.linear(out, table, weights, terms.length, offset, bytes)
-              : kernel.taskArithmetic(out, addresses[base!]!, table, weights, terms.length, offset, bytes)
-          const origin = offset / 4
-          const [first, count] = [Math.max(from - origin, 0), Math.min(to - origin, tile.length)]
-          const part = first === 0 && count === tile.length ? tile : tile.subarray(first, count)
-          if (!isFiniteResult(largest) && !part.every(Number.isFinite)) throw notFinite(tensor.name)
-          data.set(part, done + origin + first)
-        }
+      if (from >= to) continue
+      const bench = this.#benches[bank]!
+      const { kernel, tileAt, pointers, pointersAt, coefficients, coefficientsAt } = bench
+      for (const [j, { source, coefficient }] of terms.entries()) {
+        pointers[j] = addresses[source]!
+        coefficients[j] = coefficient
       }
-      done += elements
+      fillStretch(bench, from, to, done, output, (offset, bytes) =>
+        name === 'linear'
+          ? kernel.linear(tileAt, pointersAt, coefficientsAt, terms.length, offset, bytes)
+          : kernel.taskArithmetic(tileAt, addresses[base!]!, pointersAt, coefficientsAt, terms.length, offset, bytes),
+      )
     }
   }
-}
-
-/** A source's tensor out of its stretches. */
-function gather(banks: SharedSources['banks'], { stretches, elements }: SharedTensor, source: number): Float64Array {
-  const whole = new Float64Array(elements)
-  let done = 0
-  for (const { bank, elements: count, addresses } of stretches) {
-    whole.set(new Float32Array(banks[bank]!.buffer, addresses[source]!, count), done)
-    done += count
-  }
-  return whole
-}
-
-export function notFinite(name: string): MergeError {
-  return new MergeError(`The merge has a NaN or an infinity in tensor ${show(name)}.`, {
-    hint: 'The coefficients are too large for float32; bound them.',
-  })
 }
 
 /**

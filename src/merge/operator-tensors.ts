@@ -1,7 +1,7 @@
 import { canonicalJson } from '../space/recipe.ts'
 import type { OperatorPlan } from './method.ts'
 import { applyOperator } from './operators/apply.ts'
-import type { ModelView, Survey } from './operators/operator.ts'
+import type { ModelView, Survey, TensorInput } from './operators/operator.ts'
 
 /** A whole tensor of one source as float64. */
 export type TensorReader = (source: number, tensor: number) => Float64Array
@@ -25,24 +25,28 @@ export class OperatorTensors {
 
   /** @throws {MergeError} naming the tensor */
   merge(plan: OperatorPlan, tensor: number): Float64Array {
-    const { operator, settings, base, sources, ids, depth } = plan
+    return applyOperator(plan.operator, this.input(plan, tensor, operatorKey(plan)))
+  }
+
+  /** @param surveyed says what decides the survey of the model, where the operator has one */
+  input(plan: OperatorPlan, tensor: number, surveyed: string): TensorInput {
+    const { settings, base, sources, ids, depth } = plan
     const { name, shape } = this.#tensors[tensor]!
-    return applyOperator(operator, {
+    return {
       ...settings,
       name,
       shape,
       base: base === undefined ? undefined : this.#read(base, tensor),
       models: sources.map(source => this.#read(source, tensor)),
       ids,
-      survey: this.#survey(plan),
+      survey: this.#survey(plan, surveyed),
       depth,
-    })
+    }
   }
 
-  #survey(plan: OperatorPlan): Survey | undefined {
+  #survey(plan: OperatorPlan, key: string): Survey | undefined {
     const { operator, settings, base, sources, ids } = plan
     if (operator.survey === undefined) return undefined
-    const key = operatorKey(plan)
     const known = this.#surveys.get(key)
     if (known !== undefined) return known
     const [read, tensors] = [this.#read, this.#tensors]

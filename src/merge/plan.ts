@@ -2,6 +2,7 @@ import { ConfigError, MergeError, nearest, show } from '../errors.ts'
 import { indexLayers, type LayerIndex, layerOf, selectGroup } from '../space/layer-groups.ts'
 import { createPieceLine, positionOf } from '../space/piece-line.ts'
 import type { ParameterMerge, PiecewiseMerge, Recipe, RecipeGroup } from '../space/recipe.ts'
+import { planSourceSum } from './fast/source-sum.ts'
 import { linear } from './linear.ts'
 import type { MergeMethod, OperatorPlan, TensorPlan } from './method.ts'
 import { METHODS } from './methods.ts'
@@ -46,9 +47,15 @@ export function planTensors(
   return tensors.map(({ name, elements }) => {
     const plan = groups[groupOf(name)]!
     if (elements === 0) return []
-    const own = plan.kernel === 'operator' ? { ...plan, depth: depthOf(name, index) } : plan
-    return [{ begin: 0, end: elements, plan: own }]
+    return [{ begin: 0, end: elements, plan: plan.kernel === 'operator' ? planAt(plan, depthOf(name, index)) : plan }]
   })
+}
+
+/** Where a tensor is in the model may decide its coefficients. */
+function planAt(plan: OperatorPlan, depth: number | undefined): TensorPlan {
+  const { candidate } = plan.operator
+  const own = { ...plan, depth }
+  return candidate?.kind === 'sources' ? planSourceSum(candidate, own) : own
 }
 
 /** 0 for the first numbered layer, 1 for the last; undefined outside of them. */

@@ -4,6 +4,7 @@ import { ConfigError, MergeError, show } from '../errors.ts'
 import type { Checkpoint } from '../formats/checkpoint.ts'
 import { type Dtype, dtypeBytes, isWeightDtype, type WeightDtype } from '../formats/dtype.ts'
 import { widen } from './convert.ts'
+import { createPreparedMemory, type PreparedMemory } from './fast/prepared.ts'
 import { type CommonTensors, type NamedCheckpoint, requireCommonTensors } from './inspect.ts'
 import {
   allocateSharedMemory,
@@ -90,6 +91,8 @@ export interface SharedSources {
   readonly ids: readonly string[]
   readonly threads: number
   readonly banks: readonly SharedMemory[]
+  /** What operators prepared of the sources, in the arenas of the banks. */
+  readonly prepared: PreparedMemory
   readonly tensors: readonly SharedTensor[]
   /** Integer and boolean tensors: the same in all sources, not merged. */
   readonly others: readonly SharedOther[]
@@ -143,7 +146,8 @@ export function loadSharedSources(
     })
     const kept = others.map(tensor => loadOther(sources, tensor))
     for (const { checkpoint } of sources) checkpoint.verifyUnchanged()
-    return { ids: sources.map(({ id }) => id), threads, banks, tensors, others: kept }
+    const prepared = createPreparedMemory(layout.arenas, threads)
+    return { ids: sources.map(({ id }) => id), threads, banks, prepared, tensors, others: kept }
   } finally {
     close()
   }
@@ -247,12 +251,12 @@ export function differentOther(name: string, dtype: Dtype, a: string, b: string)
   )
 }
 
-/** Bytes of the memory that {@link loadSharedSources} would take. */
+/** Bytes of the memory that {@link loadSharedSources} would take, without what operators may prepare. */
 export function sharedBytes(
   { weights, sources }: Pick<SourceInspection, 'weights' | 'sources'>,
   threads: number,
 ): number {
-  return layOutBanks(weights, sources.length, threads).banks.reduce((sum, bytes) => sum + bytes, 0)
+  return layOutBanks(weights, sources.length, threads).arenas.reduce((sum, { at }) => sum + at, 0)
 }
 
 export interface FileDigest {

@@ -201,7 +201,7 @@ describe('the layout of banks', () => {
 
   it('reaches beyond 4 GiB with several banks, none of them larger', () => {
     const layout = layOutBanks([weight('big', 3e9), weight('small', 10)], 2, 256)
-    expect(layout.stretches[0]!.length).toBe(6)
+    expect(layout.stretches[0]!.length).toBe(12) // half of each bank is for what is prepared
     for (const bytes of layout.banks) expect(bytes).toBeLessThan(2 ** 32)
     expect(layout.banks.reduce((sum, bytes) => sum + bytes, 0)).toBeGreaterThan(2 * 4 * 3e9)
   })

@@ -26,6 +26,70 @@ export interface Kernel {
     offset: number,
     bytes: number,
   ): number
+  /**
+   * As `linear` (`base` 0) or `taskArithmetic`, with `stride` coefficients per model, those of x_1 first: one per line of `length`
+   * elements. `first`: position in its line of the first element, whose coefficients come first.
+   */
+  linearByRow(
+    out: number,
+    base: number,
+    pointers: number,
+    coefficients: number,
+    count: number,
+    stride: number,
+    first: number,
+    length: number,
+    offset: number,
+    elements: number,
+  ): number
+  /** The same with one coefficient per element of a line, those of the line's first element first. */
+  linearByColumn: Kernel['linearByRow']
+  /** Task vectors thinned out and mixed: `assembly/pass.ts` says what the arguments are. */
+  taskVectorPass(
+    out: number,
+    base: number,
+    terms: number,
+    weights: number,
+    count: number,
+    mixing: number,
+    scale: number,
+    bound: number,
+    work: number,
+    block: number,
+    index: number,
+    offset: number,
+    bytes: number,
+  ): number
+  /** Σ |z| or Σ z² of one thinned task vector, in float64. */
+  keptSum(
+    base: number,
+    term: number,
+    squares: boolean,
+    work: number,
+    block: number,
+    index: number,
+    offset: number,
+    bytes: number,
+  ): number
+  /** Adds to two u32 per term: elements above `epsilon` together with other models', and alone. */
+  countShared(
+    base: number,
+    terms: number,
+    count: number,
+    epsilon: number,
+    counts: number,
+    work: number,
+    block: number,
+    index: number,
+    offset: number,
+    bytes: number,
+  ): void
+  /** Upper halves of the random numbers of `count` elements, a multiple of 8. */
+  uniformHalves(out: number, key: number, second: number, index: number, count: number): void
+  /** Counts of magnitudes |x − base| and their positions: `assembly/select.ts`. */
+  countUpper(counts: number, x: number, base: number, elements: number): void
+  countLower(counts: number, x: number, base: number, upper: number, elements: number): void
+  findEqual(x: number, base: number, bits: number, nth: number, elements: number): number
   /** 16-bit floats to float32; `count` elements, a multiple of {@link BLOCK_FLOATS}. */
   fromBfloat16(out: number, source: number, count: number): void
   fromFloat16(out: number, source: number, count: number): void

@@ -28,3 +28,101 @@ export function taskArithmeticTwin(
     out[i] = s === 0 ? b : fround(b + s)
   }
 }
+
+/** What {@link taskVectorPassTwin} keeps of one model's task vector: everything, or where `keeps` says so. */
+export interface TwinTerm {
+  readonly x: Float32Array
+  /** The factor of what is kept. */
+  readonly c: number
+  readonly keeps: (i: number, magnitude: number) => boolean
+  /** What the difference is divided by, `divided` kinds only. */
+  readonly divisor?: (i: number) => number
+}
+
+/** z = keep ? c (x − b) : 0. */
+export function thinTwin(base: Float32Array, { x, c, keeps, divisor }: TwinTerm): Float32Array {
+  return base.map((b, i) => {
+    const t = fround(x[i]! - b)
+    if (!keeps(i, Math.abs(t))) return 0
+    return fround(fround(c) * (divisor === undefined ? t : fround(t / divisor(i))))
+  })
+}
+
+/** As `assembly/pass.ts` mixes the z_m of one element: what is added to the base, before the last addition. */
+export type TwinMix = (z: readonly number[]) => number
+
+/** s = mix(z); out = b where s = 0, else b + s. */
+export function taskVectorPassTwin(
+  out: Float32Array,
+  base: Float32Array,
+  terms: readonly TwinTerm[],
+  mix: TwinMix,
+): void {
+  const thinned = terms.map(term => thinTwin(base, term))
+  for (let i = 0; i < out.length; i++) {
+    const s = mix(thinned.map(z => z[i]!))
+    out[i] = s === 0 ? base[i]! : fround(base[i]! + s)
+  }
+}
+
+const sumOf = (z: readonly number[]): number => z.slice(1).reduce((sum, value) => fround(sum + value), z[0]!)
+
+/** The kinds of mixing, by the names of `fast/pass.ts`. */
+export const TWIN_MIXES = {
+  sum:
+    (scale: number): TwinMix =>
+    z =>
+      fround(fround(scale) * sumOf(z)),
+
+  elect:
+    (scale: number): TwinMix =>
+    z =>
+      fround(fround(scale) * sumOf([0, ...agreeing(z).map(m => z[m]!)])),
+
+  electNormalized:
+    (scale: number, weights: Float32Array): TwinMix =>
+    z => {
+      const kept = agreeing(z)
+      const weight = sumOf([0, ...kept.map(m => weights[m]!)])
+      const sum = sumOf([0, ...kept.map(m => z[m]!)])
+      return fround(fround(scale) * fround(sum / (weight === 0 ? 1 : weight)))
+    },
+
+  erase:
+    (weights: Float32Array): TwinMix =>
+    z => {
+      const kept = agreeing(z)
+      const weight = sumOf([0, ...kept.map(m => weights[m]!)])
+      const sum = sumOf([0, ...kept.map(m => fround(weights[m]! * z[m]!))])
+      return fround(sum / Math.max(weight, fround(1e-6)))
+    },
+
+  consensus:
+    (scale: number, least: number, lambdas: Float32Array): TwinMix =>
+    z => {
+      const total = sumOf(z)
+      const tasks = z.filter((own, m) => Math.abs(own) > fround(lambdas[m]! * Math.abs(fround(total - own)))).length
+      return tasks >= least ? fround(fround(scale) * total) : 0
+    },
+
+  limit:
+    (limit: number): TwinMix =>
+    ([z]) => {
+      const share = fround(fround(limit) / Math.max(Math.abs(z!), fround(1e-6)))
+      return fround(Math.min(1, Math.max(0, share)) * z!)
+    },
+
+  unique:
+    (epsilon: number, factors: Float32Array): TwinMix =>
+    z => {
+      const active = z.flatMap((value, m) => (Math.abs(value) > fround(epsilon) ? [m] : []))
+      const total = sumOf([0, ...active.map(m => z[m]!)])
+      return active.length === 1 ? fround(factors[active[0]!]! * total) : fround(total / Math.max(1, active.length))
+    },
+} as const
+
+/** The models of the elected sign: + where the sum is 0 or more. */
+function agreeing(z: readonly number[]): number[] {
+  const positive = sumOf(z) >= 0
+  return z.flatMap((value, m) => ((positive ? value > 0 : value < 0) ? [m] : []))
+}

@@ -1,6 +1,7 @@
 import { weight } from './common-parameters.ts'
 import type { MergeOperator } from './operator.ts'
 import { combination, taskVectors } from './vectors.ts'
+import { whole } from './whole.ts'
 
 /**
  * K. Wang et al., "Localizing task information for improved model merging and compression", ICML 2024, section 4 (TALL-masks and Consensus
@@ -44,6 +45,18 @@ export const consensus: MergeOperator = {
       searchRange: [0.2, 0.6],
     },
   ],
+  candidate: {
+    kind: 'pass',
+    pass: ({ parameters, coefficients }) => ({
+      terms: coefficients.weight!.map(whole),
+      mix: {
+        kind: 'consensus',
+        alpha: Number(parameters.alpha),
+        tasks: Number(parameters.k),
+        lambdas: coefficients.mask_lambda!,
+      },
+    }),
+  },
   merge({ base, models, parameters, coefficients }) {
     const [alpha, k] = [Number(parameters.alpha), Number(parameters.k)]
     const weights = coefficients.weight!

@@ -15,8 +15,7 @@ export function mixTaskVectors(
 ): Float64Array {
   const n = taus[0]!.length
   const mix = new Float64Array(n)
-  const total = weights.reduce((sum, w) => sum + w, 0)
-  const divisor = Math.abs(total) < 1e-8 ? 1 : total // mergekit's guard
+  const divisor = divisorOf(weights)
   const rounded = weights.map(Math.fround)
   for (let i = 0; i < n; i++) {
     if (!elect) {
@@ -41,4 +40,10 @@ export function mixTaskVectors(
     mix[i] = normalize && weight !== 0 ? kept / weight : kept
   }
   return mix
+}
+
+/** What a sum without election is divided by when normalized: Σ w, or 1 where that is next to nothing (mergekit's guard). */
+export function divisorOf(weights: readonly number[]): number {
+  const total = weights.reduce((sum, w) => sum + w, 0)
+  return Math.abs(total) < 1e-8 ? 1 : total
 }

@@ -1,4 +1,5 @@
-import type { MergeOperator } from './operator.ts'
+import type { Gram, MergeOperator } from './operator.ts'
+import { normIn } from './spherical.ts'
 import { combination, dot, norm } from './vectors.ts'
 
 /**
@@ -34,6 +35,12 @@ export const karcher: MergeOperator = {
     },
   ],
   coefficients: [],
+  candidate: {
+    kind: 'gram',
+    of: () => 'models',
+    along: () => 'tensor',
+    coefficients: (gram, { parameters }) => meanIn(gram, Number(parameters.max_iter), Number(parameters.tol)),
+  },
   merge({ models, parameters }) {
     const [steps, tol] = [Number(parameters.max_iter), Number(parameters.tol)]
     const norms = models.map(norm)
@@ -66,4 +73,43 @@ export const karcher: MergeOperator = {
     const size = norms.reduce((total, n) => total + n, 0) / models.length
     return u.map(value => size * value)
   },
+}
+
+/** The same steps on the coefficients of the directions, from the vectors' inner products. */
+function meanIn(gram: Gram, steps: number, tol: number): number[] {
+  const norms = Array.from({ length: gram.size }, (_, m) => Math.sqrt(gram.at(m, m)))
+  const valid = norms.flatMap((size, m) => (size > tol ? [m] : []))
+  if (valid.length === 0) return norms.map(() => 0)
+  const cosines: Gram = {
+    size: valid.length,
+    at: (i, j) => gram.at(valid[i]!, valid[j]!) / (norms[valid[i]!]! * norms[valid[j]!]!),
+  }
+  const share = 1 / valid.length
+  const length = normIn(
+    cosines,
+    valid.map(() => share),
+  )
+  let c = valid.map((_, i) => (length < tol ? Number(i === 0) : share / length))
+  for (let step = 0; step < steps; step++) {
+    let along = 0 // of u, which T has too much
+    const T = valid.map((_, i) => {
+      const product = c.reduce((sum, value, j) => sum + value * cosines.at(i, j), 0)
+      const cosine = Math.min(1, Math.max(-1, product))
+      const angle = Math.acos(cosine)
+      if (angle < tol) return 0
+      const factor = (share * angle) / Math.sin(angle)
+      along += factor * cosine
+      return factor
+    })
+    const tangent = T.map((value, i) => value - along * c[i]!)
+    const t = normIn(cosines, tangent)
+    if (t < tol) break
+    const moved = c.map((value, i) => Math.cos(t) * value + (Math.sin(t) / t) * tangent[i]!)
+    const drift = normIn(cosines, moved)
+    c = moved.map(value => value / drift)
+  }
+  const size = norms.reduce((total, n) => total + n, 0) / norms.length
+  const out = norms.map(() => 0)
+  for (const [i, m] of valid.entries()) out[m] = (size * c[i]!) / norms[m]!
+  return out
 }

@@ -1,5 +1,5 @@
-import type { MergeOperator } from './operator.ts'
-import { combination, taskVectors } from './vectors.ts'
+import type { Gram, MergeOperator, Settings } from './operator.ts'
+import { combination, dot, taskVectors } from './vectors.ts'
 
 /**
  * D.-H. Jang et al., "Model Stock: all we need is just a few fine-tuned models", ECCV 2024, equations 3 to 5: t = N cos θ / (1 + (N − 1) cos θ) between the
@@ -28,6 +28,16 @@ export const modelStock: MergeOperator = {
     },
   ],
   coefficients: [],
+  candidate: {
+    kind: 'gram',
+    of: () => 'task-vectors',
+    along: ({ parameters }, shape) => (parameters.filter_wise === true && shape.length > 1 ? 'last' : 'tensor'),
+    // t mean(x) + (1 − t) W0 = W0 + t mean(τ)
+    coefficients: (gram, { parameters }) => {
+      const t = clamped(ratioIn(gram), parameters)
+      return Array.from({ length: gram.size }, () => t / gram.size)
+    },
+  },
   merge({ base, models, shape, parameters }) {
     const taus = taskVectors(models, base!)
     const row = parameters.filter_wise === true && shape.length > 1 ? shape.at(-1)! : base!.length
@@ -37,27 +47,28 @@ export const modelStock: MergeOperator = {
     )
     const out = new Float64Array(base!.length)
     for (let start = 0; start < out.length; start += row) {
-      const exact = ratio(taus.map(tau => tau.subarray(start, start + row)))
-      const t = parameters.clamp === true ? Math.min(1, Math.max(0, exact)) : exact
+      const t = clamped(ratio(taus.map(tau => tau.subarray(start, start + row))), parameters)
       for (let i = start; i < start + row; i++) out[i] = t * mean[i]! + (1 - t) * base![i]!
     }
     return out
   },
 }
 
+function clamped(t: number, parameters: Settings['parameters']): number {
+  return parameters.clamp === true ? Math.min(1, Math.max(0, t)) : t
+}
+
 function ratio(taus: readonly Float64Array[]): number {
-  const N = taus.length
+  return ratioIn({ size: taus.length, at: (i, j) => dot(taus[i]!, taus[j]!) })
+}
+
+function ratioIn(gram: Gram): number {
+  const N = gram.size
   let total = 0
   for (let i = 0; i < N; i++) {
     for (let j = i + 1; j < N; j++) {
-      const [a, b] = [taus[i]!, taus[j]!]
-      let [aa, bb, ab] = [0, 0, 0]
-      for (let k = 0; k < a.length; k++) {
-        aa += a[k]! ** 2
-        bb += b[k]! ** 2
-        ab += a[k]! * b[k]!
-      }
-      total += Math.min(1, Math.max(-1, ab / Math.max(Math.sqrt(aa) * Math.sqrt(bb), 1e-6)))
+      const floor = Math.max(Math.sqrt(gram.at(i, i)) * Math.sqrt(gram.at(j, j)), 1e-6)
+      total += Math.min(1, Math.max(-1, gram.at(i, j) / floor))
     }
   }
   const cosine = total / ((N * (N - 1)) / 2)

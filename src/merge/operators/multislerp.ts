@@ -1,5 +1,6 @@
 import { MergeError, show } from '../../errors.ts'
-import type { MergeOperator } from './operator.ts'
+import type { MergeOperator, Settings } from './operator.ts'
+import { normIn } from './spherical.ts'
 import { combination, difference, norm, sum } from './vectors.ts'
 
 /**
@@ -30,17 +31,24 @@ export const multislerp: MergeOperator = {
     },
   ],
   coefficients: [{ kind: 'number', name: 'weight', description: 'Share of the model.', searchRange: [0, 1] }],
-  merge({ name, base, models, coefficients, parameters }) {
+  candidate: {
+    kind: 'gram',
+    of: base => (base ? 'task-vectors' : 'models'),
+    along: () => 'tensor',
+    coefficients: (gram, settings, name) => {
+      const eps = Number(settings.parameters.eps)
+      const weights = weightsOf(settings, name)
+      const norms = weights.map((_, m) => Math.sqrt(gram.at(m, m)))
+      const mean = weights.map((w, m) => w / (norms[m]! + eps))
+      const length = normIn(gram, mean)
+      const size = weights.reduce((all, w, m) => all + w * norms[m]!, 0)
+      return length < eps ? withoutMean(name, norms, weights) : mean.map(c => (size * c) / length)
+    },
+  },
+  merge({ name, base, models, coefficients, parameters, seed }) {
     const eps = Number(parameters.eps)
     const vectors = base === undefined ? models : models.map(x => difference(x, base))
-    const total = coefficients.weight!.reduce((all, w) => all + w, 0)
-    const weights =
-      parameters.normalize_weights === true ? coefficients.weight!.map(w => w / total) : coefficients.weight!
-    if (!weights.every(Number.isFinite)) {
-      throw new MergeError(`The weights for ${show(name)} add up to ${total}, and multislerp divides by their sum.`, {
-        hint: 'Change the weights, or set normalize_weights to false.',
-      })
-    }
+    const weights = weightsOf({ coefficients, parameters, seed }, name)
     const norms = vectors.map(norm)
     const mean = combination(
       weights.map((w, m) => w / (norms[m]! + eps)),
@@ -48,17 +56,30 @@ export const multislerp: MergeOperator = {
     )
     const length = norm(mean)
     const size = weights.reduce((all, w, m) => all + w * norms[m]!, 0)
-    const out = length < eps ? cancelled(name, vectors, weights) : mean.map(value => (size * value) / length)
+    const out =
+      length < eps
+        ? combination(withoutMean(name, norms, weights), vectors)
+        : mean.map(value => (size * value) / length)
     return base === undefined ? out : sum(base, out)
   },
 }
 
-/** Directions that cancel have no mean; two of them still have the line between them. */
-function cancelled(name: string, vectors: readonly Float64Array[], weights: readonly number[]): Float64Array {
-  if (vectors.every(vector => norm(vector) === 0)) return new Float64Array(vectors[0]!.length)
-  if (vectors.length === 2) return combination(weights, vectors)
+function weightsOf({ coefficients, parameters }: Settings, name: string): readonly number[] {
+  const given = coefficients.weight!
+  if (parameters.normalize_weights !== true) return given
+  const total = given.reduce((all, w) => all + w, 0)
+  const weights = given.map(w => w / total)
+  if (weights.every(Number.isFinite)) return weights
+  throw new MergeError(`The weights for ${show(name)} add up to ${total}, and multislerp divides by their sum.`, {
+    hint: 'Change the weights, or set normalize_weights to false.',
+  })
+}
+
+/** Coefficients instead of the mean's. Directions that cancel have no mean; two of them still have the line between them. */
+function withoutMean(name: string, norms: readonly number[], weights: readonly number[]): readonly number[] {
+  if (norms.length === 2 || norms.every(value => value === 0)) return weights
   throw new MergeError(
-    `The weighted directions of ${vectors.length} models cancel in ${show(name)}: they have no mean.`,
+    `The weighted directions of ${norms.length} models cancel in ${show(name)}: they have no mean.`,
     {
       hint: 'Change the weights.',
     },

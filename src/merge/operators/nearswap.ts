@@ -1,4 +1,5 @@
 import type { MergeOperator } from './operator.ts'
+import { whole } from './whole.ts'
 
 /**
  * Moves the base to the other model where they are near: out = ω x + (1 − ω) W0 with ω = min(t / |x − W0|, 1), so no element moves by more
@@ -24,6 +25,10 @@ export const nearswap: MergeOperator = {
     },
   ],
   coefficients: [],
+  candidate: {
+    kind: 'pass',
+    pass: ({ parameters }) => ({ terms: [whole(1)], mix: { kind: 'limit', limit: Number(parameters.t) } }),
+  },
   merge({ base, models, parameters }) {
     const t = Number(parameters.t)
     const x = models[0]!

@@ -1,4 +1,4 @@
-import type { MergeOperator, TensorInput } from './operator.ts'
+import type { MergeOperator, Settings, TensorInput } from './operator.ts'
 import { slerpFactors } from './spherical.ts'
 import { difference, sum } from './vectors.ts'
 
@@ -27,14 +27,33 @@ export const nuslerp: MergeOperator = {
     },
   ],
   coefficients: [{ kind: 'number', name: 'weight', description: 'Share of the model.', searchRange: [0, 1] }],
+  candidate: {
+    kind: 'gram',
+    of: base => (base ? 'task-vectors' : 'models'),
+    along: ({ parameters }, shape) => {
+      if (parameters.nuslerp_flatten === true || shape.length < 2) return 'tensor'
+      return parameters.nuslerp_row_wise === true ? 'first' : 'last'
+    },
+    coefficients: (gram, settings) =>
+      slerpFactors(shareOfSecond(settings), cosineBetween(gram.at(0, 0), gram.at(1, 1), gram.at(0, 1))),
+  },
   merge(input) {
-    const { base, models, coefficients } = input
-    const [w1, w2] = [coefficients.weight![0]!, coefficients.weight![1]!]
-    const t = Math.abs(w1 + w2) < 1e-6 ? 0.5 : w2 / (w1 + w2)
+    const { base, models } = input
+    const t = shareOfSecond(input)
     const [a, b] = models.map(x => (base === undefined ? x : difference(x, base)))
     const out = interpolate(t, a!, b!, input)
     return base === undefined ? out : sum(base, out)
   },
+}
+
+function shareOfSecond({ coefficients }: Settings): number {
+  const [w1, w2] = [coefficients.weight![0]!, coefficients.weight![1]!]
+  return Math.abs(w1 + w2) < 1e-6 ? 0.5 : w2 / (w1 + w2)
+}
+
+/** From the squares of the norms and the inner product. */
+function cosineBetween(aa: number, bb: number, ab: number): number {
+  return ab / (Math.max(Math.sqrt(aa), 1e-7) * Math.max(Math.sqrt(bb), 1e-7))
 }
 
 function interpolate(t: number, a: Float64Array, b: Float64Array, { shape, parameters }: TensorInput): Float64Array {
@@ -49,8 +68,7 @@ function interpolate(t: number, a: Float64Array, b: Float64Array, { shape, param
       bb += b[i]! ** 2
       ab += a[i]! * b[i]!
     }
-    const cosine = ab / (Math.max(Math.sqrt(aa), 1e-7) * Math.max(Math.sqrt(bb), 1e-7))
-    const [f0, f1] = slerpFactors(t, cosine)
+    const [f0, f1] = slerpFactors(t, cosineBetween(aa, bb, ab))
     for (let k = 0, i = start; k < count; k++, i += stride) out[i] = f0 * a[i]! + f1 * b[i]!
   }
   return out

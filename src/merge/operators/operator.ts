@@ -189,6 +189,8 @@ export interface Pass {
 
 export interface PassTerm {
   readonly weight: number
+  /** Of what is kept, besides the weight: weights divide, where a mix is normalized, factors do not. */
+  readonly factor: number
   readonly thin: Thin
   /** Scale what is kept back to the L1 norm of the task vector. */
   readonly rescale: boolean

@@ -1,5 +1,6 @@
 import type { MergeOperator, NumberParameter } from './operator.ts'
 import { taskVectors } from './vectors.ts'
+import { whole } from './whole.ts'
 
 /**
  * Reinforced agent merging: changes that only one model has are kept whole (RAM) or amplified (RAM+), changes that several have are
@@ -29,6 +30,13 @@ export const ram: MergeOperator = {
   span: 'element',
   parameters: [epsilon],
   coefficients: [],
+  candidate: {
+    kind: 'pass',
+    pass: ({ parameters }, { ids }) => ({
+      terms: ids.map(() => whole(1)),
+      mix: { kind: 'unique', epsilon: Number(parameters.epsilon), amplify: undefined },
+    }),
+  },
   merge({ base, models, parameters }) {
     const taus = taskVectors(models, base!)
     return mergeUnique(
@@ -61,6 +69,17 @@ export const ramPlus: MergeOperator = {
     },
   ],
   coefficients: [],
+  candidate: {
+    kind: 'pass',
+    pass: ({ parameters }, { ids }) => ({
+      terms: ids.map(() => whole(1)),
+      mix: {
+        kind: 'unique',
+        epsilon: Number(parameters.epsilon),
+        amplify: { r: Number(parameters.r), alpha: Number(parameters.alpha) },
+      },
+    }),
+  },
   merge({ base, models, parameters }) {
     const [eps, r, alpha] = [Number(parameters.epsilon), Number(parameters.r), Number(parameters.alpha)]
     const taus = taskVectors(models, base!)

@@ -1,4 +1,4 @@
-import type { MergeOperator } from './operator.ts'
+import type { MergeOperator, Thin } from './operator.ts'
 import { smallestFirst } from './order.ts'
 import { taskVectors } from './vectors.ts'
 
@@ -33,6 +33,17 @@ export const sce: MergeOperator = {
     },
   ],
   coefficients: [],
+  candidate: {
+    kind: 'pass',
+    pass: ({ parameters }, { ids }) => {
+      const share = Number(parameters.select_topk)
+      const thin: Thin = share < 1 ? { kind: 'varying', share } : { kind: 'all' }
+      return {
+        terms: ids.map(() => ({ weight: 1, factor: 1, thin, rescale: false })),
+        mix: { kind: 'erase', floor: Number(parameters.floor) },
+      }
+    },
+  },
   merge({ base, models, parameters }) {
     const taus = taskVectors(models, base!)
     const topk = Number(parameters.select_topk)
@@ -57,6 +68,15 @@ export const sce: MergeOperator = {
 
 /** Zeroes, in place, all but the trunc(share · varying positions) positions of largest variance across models. */
 function keepVarying(taus: readonly Float64Array[], share: number): void {
+  const variance = variances(taus)
+  const varying = variance.reduce((count, value) => count + (value === 0 ? 0 : 1), 0)
+  const count = Math.trunc(varying * share)
+  const order = smallestFirst(variance)
+  for (const i of order.subarray(0, order.length - count)) for (const tau of taus) tau[i] = 0
+}
+
+/** Across models, by position. */
+export function variances(taus: readonly Float64Array[]): Float64Array {
   const variance = new Float64Array(taus[0]!.length)
   for (let i = 0; i < variance.length; i++) {
     // The mean of equal numbers is not always that number, but their variance is 0.
@@ -64,8 +84,5 @@ function keepVarying(taus: readonly Float64Array[], share: number): void {
     const mean = taus.reduce((total, tau) => total + tau[i]!, 0) / taus.length
     variance[i] = taus.reduce((total, tau) => total + (tau[i]! - mean) ** 2, 0) / taus.length
   }
-  const varying = variance.reduce((count, value) => count + (value === 0 ? 0 : 1), 0)
-  const count = Math.trunc(varying * share)
-  const order = smallestFirst(variance)
-  for (const i of order.subarray(0, order.length - count)) for (const tau of taus) tau[i] = 0
+  return variance
 }

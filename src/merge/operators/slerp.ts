@@ -29,6 +29,13 @@ export const slerp: MergeOperator = {
     },
   ],
   coefficients: [],
+  candidate: {
+    kind: 'gram',
+    of: () => 'with-base',
+    along: () => 'tensor',
+    coefficients: (gram, { parameters }) =>
+      slerpCoefficients(Number(parameters.t), gram.at(0, 0), gram.at(1, 1), gram.at(0, 1)),
+  },
   merge({ base, models, parameters }) {
     const [b, x] = [base!, models[0]!]
     return combination(slerpCoefficients(Number(parameters.t), dot(b, b), dot(x, x), dot(b, x)), [b, x])

@@ -11,16 +11,20 @@ import { sumOfMagnitudes } from './vectors.ts'
 /** TIES, trim step: the trunc(density · n) largest magnitudes. Of equal ones, the first by position. */
 export function keepLargest(tau: Float64Array, density: number, where: string): Float64Array {
   if (density >= 1) return tau
-  const count = Math.trunc(density * tau.length)
-  if (count <= 0) {
-    throw new MergeError(`A density of ${density} keeps none of the ${tau.length} elements of ${where}.`, {
-      hint: 'Raise the density, or give this tensor a weight of 0.',
-    })
-  }
+  const count = largestCount(density, tau.length, where)
   const order = smallestFirst(tau)
   const kept = new Float64Array(tau.length)
   for (let r = tau.length - count; r < tau.length; r++) kept[order[r]!] = tau[order[r]!]!
   return kept
+}
+
+/** @throws {MergeError} where nothing would be kept */
+export function largestCount(density: number, elements: number, where: string): number {
+  const count = Math.trunc(density * elements)
+  if (count > 0) return count
+  throw new MergeError(`A density of ${density} keeps none of the ${elements} elements of ${where}.`, {
+    hint: 'Raise the density, or give this tensor a weight of 0.',
+  })
 }
 
 /** DARE: each element with probability `density`, by its own random number. */
@@ -32,13 +36,22 @@ export function keepRandom(tau: Float64Array, density: number, random: PositionR
 /** Breadcrumbs: without the trunc(gamma · n) largest magnitudes, the next trunc(density · n); fewer are cut off where too few are left. */
 export function keepMiddle(tau: Float64Array, density: number, gamma: number): Float64Array {
   if (density >= 1) return tau
-  const n = tau.length
-  const count = Math.trunc(density * n)
-  const bottom = Math.max(0, n - count - Math.trunc(gamma * n))
+  const { begin, end } = middleRanks(density, gamma, tau.length)
   const order = smallestFirst(tau)
-  const kept = new Float64Array(n)
-  for (const i of order.subarray(bottom, bottom + count)) kept[i] = tau[i]!
+  const kept = new Float64Array(tau.length)
+  for (const i of order.subarray(begin, end)) kept[i] = tau[i]!
   return kept
+}
+
+/** The ranks, smallest first, that are kept of n. */
+export function middleRanks(
+  density: number,
+  gamma: number,
+  n: number,
+): { readonly begin: number; readonly end: number } {
+  const count = Math.trunc(density * n)
+  const begin = Math.max(0, n - count - Math.trunc(gamma * n))
+  return { begin, end: begin + count }
 }
 
 /**
@@ -65,12 +78,7 @@ export function keepByRank(
 ): Float64Array {
   if (density >= 1) return tau
   if (density <= 0) return new Float64Array(tau.length)
-  if (!(density - epsilon > 0 && density + epsilon < 1)) {
-    throw new MergeError(
-      `Probabilities of ${where} run from density − epsilon to density + epsilon, and must lie between 0 and 1; got density ${density} and epsilon ${epsilon}.`,
-      { hint: 'Lower epsilon, or move the density away from 0 and 1.' },
-    )
-  }
+  requireProbabilities(density, epsilon, where)
   const { ranks, count } = ranksWithin(tau, shape)
   const kept = new Float64Array(tau.length)
   for (let i = 0; i < tau.length; i++) {
@@ -78,6 +86,14 @@ export function keepByRank(
     if (random.at(i) < p) kept[i] = perElement ? tau[i]! / p : tau[i]!
   }
   return kept
+}
+
+export function requireProbabilities(density: number, epsilon: number, where: string): void {
+  if (density - epsilon > 0 && density + epsilon < 1) return
+  throw new MergeError(
+    `Probabilities of ${where} run from density − epsilon to density + epsilon, and must lie between 0 and 1; got density ${density} and epsilon ${epsilon}.`,
+    { hint: 'Lower epsilon, or move the density away from 0 and 1.' },
+  )
 }
 
 /** mergekit's rescaling: what is kept gets the L1 norm of what there was; left alone where either norm is below 1e-7. */

@@ -1,14 +1,29 @@
-import { mixTaskVectors } from './consensus.ts'
+import { divisorOf, mixTaskVectors } from './consensus.ts'
 import { positionRandom } from './hash-random.ts'
 import type {
   BooleanParameter,
   MergeOperator,
   NumberParameter,
   OperatorParameter,
+  Pass,
+  PassTensor,
+  Settings,
   TaskVectorTraits,
   TensorInput,
+  Thin,
 } from './operator.ts'
-import { keepByRank, keepLargest, keepMiddle, keepRandom, place, restoreMagnitude } from './sparsify.ts'
+import { rowLength } from './order.ts'
+import {
+  keepByRank,
+  keepLargest,
+  keepMiddle,
+  keepRandom,
+  largestCount,
+  middleRanks,
+  place,
+  requireProbabilities,
+  restoreMagnitude,
+} from './sparsify.ts'
 import { combination, sum, taskVectors } from './vectors.ts'
 
 /**
@@ -40,6 +55,9 @@ export function taskVectorOperator(member: FamilyMember): MergeOperator {
     family: { sparsifier, elect: member.elect },
     parameters: familyParameters(member),
     coefficients: familyCoefficients(sparsifier),
+    ...(sparsifier !== 'none' && {
+      candidate: { kind: 'pass', pass: (settings, tensor) => passOf(member, settings, tensor) } as const,
+    }),
     merge: input => mergeFamily(member, input),
   }
 }
@@ -56,8 +74,59 @@ function mergeFamily(member: FamilyMember, input: TensorInput): Float64Array {
   return sum(base!, combination([Number(parameters.lambda)], [mix]))
 }
 
+/** The same as one pass. */
+export function passOf(member: FamilyMember, settings: Settings, tensor: PassTensor): Pass | undefined {
+  const { parameters, coefficients } = settings
+  if (member.sparsifier === 'rank' && rowLength(tensor.elements, tensor.shape) > RANKS_LIMIT) return undefined
+  const weights = coefficients.weight!
+  const [lambda, normalize] = [Number(parameters.lambda), parameters.normalize === true]
+  return {
+    terms: weights.map((weight, m) => {
+      const density = coefficients.density![m]!
+      const divided = member.sparsifier === 'random' && perElement(settings) && density > 0 && density < 1
+      return {
+        weight,
+        factor: divided ? 1 / density : 1,
+        thin: thinOf(member, m, settings, tensor),
+        rescale: parameters.rescale === true && !perElement(settings),
+      }
+    }),
+    mix: member.elect
+      ? { kind: 'elect', lambda, normalize }
+      : { kind: 'sum', scale: normalize ? lambda / divisorOf(weights) : lambda },
+  }
+}
+
+/** Tables of ranks have 16 bits per element. */
+const RANKS_LIMIT = 1 << 16
+
+function thinOf({ sparsifier }: FamilyMember, m: number, settings: Settings, tensor: PassTensor): Thin {
+  const { coefficients } = settings
+  const { name, elements: n, ids } = tensor
+  const density = coefficients.density![m]!
+  const where = place(name, ids[m]!)
+  if (density >= 1) return { kind: 'all' }
+  switch (sparsifier) {
+    case 'none':
+      return { kind: 'all' }
+    case 'largest':
+      return { kind: 'ranks', begin: n - largestCount(density, n, where), end: n }
+    case 'middle':
+      return { kind: 'ranks', ...middleRanks(density, coefficients.gamma![m]!, n) }
+    case 'random':
+      // Beyond the last of the random numbers, all are below.
+      return density > 1 - 2 ** -32 ? { kind: 'all' } : { kind: 'random', density }
+    case 'rank': {
+      if (density <= 0) return { kind: 'ranks', begin: n, end: n }
+      const epsilon = coefficients.epsilon![m]!
+      requireProbabilities(density, epsilon, where)
+      return { kind: 'row-ranks', density, epsilon, perElement: perElement(settings) }
+    }
+  }
+}
+
 /** The paper's scaling of what is kept, element by element, instead of mergekit's. */
-function perElement({ parameters }: TensorInput): boolean {
+function perElement({ parameters }: Settings): boolean {
   return parameters.flavor === 'paper'
 }
 

@@ -1,4 +1,4 @@
-import type { MergeOperator, ModelView, Settings, Survey, TensorInput } from './operator.ts'
+import type { MergeOperator, ModelView, PassPlan, Settings, Survey, TensorInput } from './operator.ts'
 import { taskVectorOperator } from './task-vector-family.ts'
 import { difference, sum, taskVectors } from './vectors.ts'
 
@@ -19,6 +19,8 @@ const family = taskVectorOperator({
   rescale: false,
 })
 
+const trimmed = family.candidate as PassPlan
+
 export const ties: MergeOperator = {
   ...family,
   span: 'model', // of the paper's flavor; mergekit's needs the tensor only
@@ -35,6 +37,11 @@ export const ties: MergeOperator = {
     },
   ],
   survey: (model, settings) => (settings.parameters.flavor === 'paper' ? surveyModel(model, settings) : {}),
+  candidate: {
+    kind: 'pass',
+    // What the paper trims is a share of the whole model: by the definition.
+    pass: (settings, tensor) => (settings.parameters.flavor === 'paper' ? undefined : trimmed.pass(settings, tensor)),
+  },
   merge: input => (input.parameters.flavor === 'paper' ? mergeAsPublished(input) : family.merge(input)),
 }
 

@@ -1,0 +1,63 @@
+import type { OperatorPlan } from '../method.ts'
+import { OperatorTensors } from '../operator-tensors.ts'
+import type { SharedSources, SharedTensor } from '../sources.ts'
+import { mergeGramSum } from './gram.ts'
+import { mergePreparedSum } from './linear.ts'
+import { OrderStatistics } from './order-statistics.ts'
+import { Passes } from './pass.ts'
+import { Prepared } from './prepared.ts'
+import { type Bench, stretchesOf, type Target } from './tiles.ts'
+import type { Job, Workshop } from './work.ts'
+
+/** Positions of elements are 32-bit integers in the kernels. */
+const ELEMENTS_LIMIT = 2 ** 31
+
+/** Tensors of candidates by operators: in one float32 pass where the operator has a plan for that, else by its definition. */
+export class Candidates {
+  readonly #shop: Workshop
+  readonly #passes: Passes
+
+  constructor(shared: SharedSources, benches: readonly Bench[], threadIndex: number) {
+    const { tensors, prepared, threads } = shared
+    const operators = new OperatorTensors(tensors, (source, t) => gather(benches, tensors[t]!, source))
+    this.#shop = { tensors, benches, operators, prepared: new Prepared(prepared, threadIndex, threads) }
+    this.#passes = new Passes(this.#shop, new OrderStatistics(benches))
+  }
+
+  /** @throws {MergeError} on numbers that cannot be merged with, and on results that are not finite */
+  merge(plan: OperatorPlan, t: number, target: Target): void {
+    const tensor = this.#shop.tensors[t]!
+    const { candidate } = plan.operator
+    const job: Job = { plan, t, tensor, target }
+    if (candidate === undefined || tensor.elements >= ELEMENTS_LIMIT) this.exactly(plan, t, target)
+    else if (this.#isUnchanged(job)) target.data.set(gather(this.#shop.benches, tensor, plan.base!))
+    else if (candidate.kind === 'prepared') mergePreparedSum(this.#shop, candidate, job)
+    else if (candidate.kind === 'gram') mergeGramSum(this.#shop, candidate, job)
+    else if (candidate.kind === 'pass') {
+      const { name, shape, elements } = tensor
+      const pass = candidate.pass(plan.settings, { name, shape, elements, ids: plan.ids })
+      if (pass === undefined) this.exactly(plan, t, target)
+      else this.#passes.merge(job, pass)
+    } else this.exactly(plan, t, target)
+  }
+
+  /** By the definition, in float64, rounded to float32 at the end. */
+  exactly(plan: OperatorPlan, t: number, target: Target): void {
+    target.data.set(this.#shop.operators.merge(plan, t))
+  }
+
+  /** No model changed the base here: what every operator that needs one returns then. */
+  #isUnchanged({ plan: { operator, base, sources }, tensor: { twinOf } }: Job): boolean {
+    return operator.base === 'required' && sources.every(source => twinOf[source] === twinOf[base!])
+  }
+}
+
+/** A source's tensor out of its stretches. */
+function gather(benches: readonly Bench[], tensor: SharedTensor, source: number): Float64Array {
+  const whole = new Float64Array(tensor.elements)
+  for (const { stretch, done } of stretchesOf(tensor)) {
+    const { bank, elements, addresses } = stretch
+    whole.set(new Float32Array(benches[bank]!.tile.buffer, addresses[source]!, elements), done)
+  }
+  return whole
+}
