@@ -70,6 +70,32 @@ export class InputFiles {
     )
   }
 
+  async isFolder(path: string): Promise<boolean> {
+    return stat(path).then(
+      info => info.isDirectory(),
+      () => false,
+    )
+  }
+
+  /**
+   * One of many files that belong to one input, such as the images that a table names: they are digested together, in the order in
+   * which they are read.
+   * @param whole the input's path
+   */
+  async readPart(path: string, role: string, whole: string): Promise<Uint8Array> {
+    const known = this.#digests.get(whole)
+    const bytes = await this.read(path, role)
+    const own = this.#digests.get(path)!
+    if (path !== whole) this.#digests.delete(path)
+    this.#digests.set(
+      whole,
+      createHash('sha256')
+        .update(`${known ?? ''} ${own}`)
+        .digest('hex'),
+    )
+    return bytes
+  }
+
   /** A data table, inflated when its name ends in `.gz`. */
   async readTable(path: string, role: string): Promise<Uint8Array> {
     const bytes = await this.read(path, role)

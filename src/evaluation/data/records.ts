@@ -1,10 +1,13 @@
 import { ConfigError, nearest, show } from '../../errors.ts'
+import type { NpyArray } from '../../formats/npy.ts'
 
 /** Named columns of records read from a file. */
 export interface Records {
   readonly file: string
   readonly length: number
   readonly columns: ReadonlyMap<string, readonly unknown[]>
+  /** Columns that are whole arrays, one row per record. */
+  readonly arrays?: ReadonlyMap<string, NpyArray>
   /** Name of a record for messages. */
   where(record: number): string
 }

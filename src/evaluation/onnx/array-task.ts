@@ -1,14 +1,16 @@
 import { z } from 'zod'
 import { ConfigError, nearest, show } from '../../errors.ts'
 import type { OnnxValue } from '../../formats/onnx.ts'
+import { holdsImages, type ImageOptions, type Images, readImages, readMasks } from '../data/images.ts'
 import { readRecords } from '../data/read-records.ts'
-import type { Records } from '../data/records.ts'
+import { columnOf, type Records } from '../data/records.ts'
 import { SPLITS, type Split } from '../evaluator.ts'
 import { gatherRows, inputSlot } from './inputs.ts'
-import { arrayMatrix, columnMatrix, isTexts, type Matrix, vector } from './matrix.ts'
-import { type Members, orderMembers, recordSplits } from './members.ts'
+import { arrayMatrix, columnMatrix, isTexts, type Matrix, sizeOf, vector } from './matrix.ts'
+import { type Members, orderMembers, recordSplits, recordStrata, SPLIT_CELLS } from './members.ts'
 import {
   inputSchema,
+  type maskSchema,
   nameSchema,
   type OnnxInput,
   outputSchema,
@@ -38,7 +40,9 @@ export const arrayTaskShape = {
   name: nameSchema,
   data: pathSchema
     .optional()
-    .describe('Records: .csv or .jsonl, also .gz. Absent when everything comes from .npy files.'),
+    .describe(
+      'Records: .csv, .jsonl, .parquet, .npz (its arrays are the columns) or a folder of images. Absent when all comes from .npy files.',
+    ),
   inputs: z.record(z.string(), inputSchema).optional().describe('Replaces the evaluator-wide entry of a graph input.'),
   split: arraySplitSchema,
   stratify: stratifySchema,
@@ -92,6 +96,10 @@ export interface TaskData {
   /** @throws {ConfigError} when the task has no data file */
   requireRecords(): Records
   readArray(path: string): Promise<Matrix>
+  /** The images of a column as numbers. */
+  images(column: string, options: ImageOptions): Promise<Matrix>
+  /** Classes of pixels: the arrays or the images of a column, or an array file. */
+  masks(source: z.infer<typeof maskSchema>): Promise<Matrix>
 }
 
 export async function openTaskData(options: ArrayTaskOptions, context: TaskContext): Promise<TaskData> {
@@ -107,6 +115,14 @@ export async function openTaskData(options: ArrayTaskOptions, context: TaskConte
     records,
     requireRecords,
     readArray,
+    images: async (column, image) =>
+      imageMatrix(await readImages(requireRecords(), column, image, files), requireRecords(), column),
+    masks: async ({ column, npy, resize }) => {
+      if (npy !== undefined) return readArray(npy)
+      const own = requireRecords()
+      if (!holdsImages(columnOf(own, column!)[0])) return columnMatrix(own, [column!], new Set(), 'the mask')
+      return imageMatrix(await readMasks(own, column!, resize, files), own, column!)
+    },
     target: async ({ column, columns, npy }, use) =>
       npy !== undefined
         ? readArray(npy)
@@ -114,17 +130,22 @@ export async function openTaskData(options: ArrayTaskOptions, context: TaskConte
   }
 }
 
-const BY_NUMBER: ReadonlyMap<unknown, Split> = new Map<unknown, Split>([
-  [0, 'search'],
-  [1, 'select'],
-  [2, 'holdout'],
-])
-const BY_WORD: ReadonlyMap<unknown, Split> = new Map(SPLITS.map(split => [split, split]))
+function imageMatrix({ shape, data }: Images, records: Records, column: string): Matrix {
+  const size = sizeOf(shape)
+  return {
+    from: records.file,
+    length: records.length,
+    shape,
+    value: (example, k) => data[example * size + k]!,
+    where: (example, k) => `${records.where(example)}, column ${show(column)}, value ${k}`,
+  }
+}
 
 /**
  * Which examples are in which split.
  * @param strata of each example: its label, or its group
  * @param what is counted, for messages: `labels`
+ * @param known the split of each example, instead of what the options say
  */
 export async function arrayMembers(
   options: ArrayTaskOptions,
@@ -132,18 +153,20 @@ export async function arrayMembers(
   strata: readonly (number | string)[],
   what: string,
   context: TaskContext,
+  known?: readonly (Split | undefined)[],
 ): Promise<Members> {
   const where = `Task ${show(options.name)}`
+  if (known !== undefined) return orderMembers(strata, known, options.name, where)
   const { column, npy, rule } = options.split
   let assigned: readonly (Split | undefined)[]
   if (rule !== undefined) assigned = splitByRule(strata, rule)
   else if (column !== undefined) assigned = recordSplits(data.requireRecords(), { column }, strata)
   else {
     const array = await context.files.readArray(npy!, `${context.where}: array`)
-    if (array.shape.length === 1 && isTexts(array.data)) assigned = array.data.map(word => BY_WORD.get(word))
+    if (array.shape.length === 1 && isTexts(array.data)) assigned = array.data.map(word => SPLIT_CELLS.get(word))
     else {
       const numbers = vector(arrayMatrix(array, npy!))
-      assigned = Array.from({ length: numbers.length }, (_, i) => BY_NUMBER.get(numbers.value(i, 0)))
+      assigned = Array.from({ length: numbers.length }, (_, i) => SPLIT_CELLS.get(numbers.value(i, 0)))
     }
   }
   if (assigned.length !== strata.length)
@@ -177,7 +200,9 @@ export async function arrayInputs(
     const slot = inputSlot(input, source, where)
     const matrix =
       source.npy === undefined
-        ? columnMatrix(data.requireRecords(), [source.columns!].flat(), reserved, `graph input ${show(input.name)}`)
+        ? source.image === undefined
+          ? columnMatrix(data.requireRecords(), [source.columns!].flat(), reserved, `graph input ${show(input.name)}`)
+          : await data.images(String(source.columns), source.image)
         : await data.readArray(source.npy)
     const task = `Task ${show(options.name)}`
     if (matrix.length !== count)
@@ -224,4 +249,19 @@ export function unknownName(
   return new ConfigError(`${where}: the graph has no ${kind} ${show(name)}; it has ${show(names.join(', '), 120)}.`, {
     ...(near === undefined ? {} : { hint: `Did you mean ${show(near)}?` }),
   })
+}
+
+/** Groups of examples that have no class: the column of "stratify", or one for all. */
+export function exampleStrata(
+  { stratify }: ArrayTaskOptions,
+  data: TaskData,
+  length: number,
+): readonly (number | string)[] {
+  return stratify === undefined ? new Array<number>(length).fill(0) : recordStrata(data.requireRecords(), stratify)
+}
+
+/** Columns that must not be part of what the graph sees. */
+export function reservedColumns({ split, stratify }: ArrayTaskOptions, target: TargetSource): ReadonlySet<string> {
+  const names = [split.column, stratify, target.column, target.columns].flat()
+  return new Set(names.filter(name => name !== undefined))
 }

@@ -24,7 +24,7 @@ export const onnxEvaluator: EvaluatorDefinition<OnnxOptions> = {
     // Contents, not places: the same data elsewhere is the same evaluator.
     const byContent = mapPaths(options, path => `sha256:${inputs[path]}`)
     const digest = createHash('sha256')
-      .update(canonicalJson({ version: VERSION, options: byContent }))
+      .update(canonicalJson({ version: VERSION, options: byContent, files: Object.values(inputs).sort() }))
       .digest('hex')
     return {
       id,

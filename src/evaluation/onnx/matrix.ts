@@ -64,6 +64,8 @@ export function columnMatrix(
       { hint: 'Name the columns, or use a narrower pattern.' },
     )
   const where = (example: number, name: string): string => `${records.where(example)}, column ${show(name)}`
+  const array = names.length === 1 ? records.arrays?.get(names[0]!) : undefined
+  if (array !== undefined && array.shape.length > 1) return arrayMatrix(array, `${records.file}: ${names[0]}`)
   const only = names.length === 1 ? columnOf(records, names[0]!) : undefined
   if (only !== undefined && isList(only[0])) return listMatrix(records, names[0]!, only)
 

@@ -8,7 +8,11 @@ import { splitByRule } from './split.ts'
 /** Records of each split, in the split's order of examples. */
 export type Members = Readonly<Record<Split, Int32Array>>
 
-const BY_WORD: ReadonlyMap<unknown, Split> = new Map(SPLITS.map(split => [split, split]))
+/** Words, or their positions. */
+export const SPLIT_CELLS: ReadonlyMap<unknown, Split> = new Map<unknown, Split>([
+  ...SPLITS.map((split): [unknown, Split] => [split, split]),
+  ...SPLITS.map((split, i): [unknown, Split] => [i, split]),
+])
 
 /**
  * Which records are in which split, and in which order.
@@ -49,7 +53,7 @@ export function recordSplits(
 ): readonly (Split | undefined)[] {
   const { column, rule } = option
   if (rule !== undefined) return splitByRule(strata, rule)
-  return columnOf(records, column!).map(cell => BY_WORD.get(typeof cell === 'string' ? cell.trim() : cell))
+  return columnOf(records, column!).map(cell => SPLIT_CELLS.get(typeof cell === 'string' ? cell.trim() : cell))
 }
 
 /** Stratum of every record: the column's content, or one for all. */

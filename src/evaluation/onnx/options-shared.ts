@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { imageSchema } from '../data/images.ts'
 
 /** Keys that several kinds of tasks have. Words are the file's own (snake_case), so that messages quote what the user wrote. */
 
@@ -56,6 +57,9 @@ export const inputSchema = z
   .strictObject({
     columns: columnNames.optional(),
     npy: pathSchema.optional().describe('A .npy file with one row per example, instead of columns.'),
+    image: imageSchema
+      .optional()
+      .describe('The column holds images: paths relative to the data file, or their bytes. How they become numbers.'),
     scale: z.number().default(1).describe('Each value is multiplied by this; computed in float64, then rounded once.'),
     offset: z.number().default(0).describe('Added after scaling.'),
     shape: z
@@ -68,4 +72,31 @@ export const inputSchema = z
   .refine(input => (input.columns === undefined) !== (input.npy === undefined), {
     message: 'An input takes its values from either "columns" or "npy": give exactly one of them.',
   })
+  .refine(({ image, columns }) => image === undefined || typeof columns === 'string', {
+    message: 'Images come from one column: name it under "columns".',
+  })
 export type OnnxInput = z.infer<typeof inputSchema>
+
+/** Where numbers to predict come from. */
+export const targetSchema = z
+  .strictObject({
+    columns: columnNames.optional(),
+    npy: pathSchema.optional().describe('A .npy file with one row per example.'),
+  })
+  .refine(target => (target.columns === undefined) !== (target.npy === undefined), {
+    message: 'It comes from either "columns" or "npy": give exactly one of them.',
+  })
+
+/** Where masks come from: one column of arrays or of images, or an array file. */
+export const maskSchema = z
+  .strictObject({
+    column: z.string().min(1).optional().describe('Column with an array or an image per record.'),
+    resize: z
+      .tuple([z.int().min(1).max(16_384), z.int().min(1).max(16_384)])
+      .optional()
+      .describe('[height, width] that mask images are brought to, without mixing values.'),
+    npy: pathSchema.optional().describe('A .npy file with one array per example.'),
+  })
+  .refine(mask => (mask.column === undefined) !== (mask.npy === undefined), {
+    message: 'Masks come from either "column" or "npy": give exactly one of them.',
+  })

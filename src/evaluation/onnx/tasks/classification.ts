@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ConfigError, EvaluatorError, FormatError, show } from '../../../errors.ts'
+import { ConfigError, FormatError, show } from '../../../errors.ts'
 import type { Split } from '../../evaluator.ts'
 import {
   arrayInputs,
@@ -9,12 +9,12 @@ import {
   mapSourcePath,
   openTaskData,
   runExamples,
-  unknownName,
 } from '../array-task.ts'
 import { type Matrix, vector } from '../matrix.ts'
 import { pickMetric, scoresOf } from '../metric.ts'
 import { pathSchema } from '../options-shared.ts'
-import type { Facts, MetricSpec, OutputArray, TaskContext, TaskDefinition, TaskMetric } from './task.ts'
+import { outputWidth, requireWidth } from '../output-shape.ts'
+import type { Facts, MetricSpec, TaskDefinition, TaskMetric } from './task.ts'
 
 /** Examples with one class each, and a graph that gives logits, shape [batch, classes]. */
 const schema = z.strictObject({
@@ -40,7 +40,7 @@ export const classificationTask: TaskDefinition<typeof schema> = {
   plan: async (options, context) => {
     const { where } = context
     const output = options.output ?? context.output
-    const classes = classCount(output, context)
+    const classes = outputWidth(output, { value: context.classes, key: 'classes' }, context)
     const data = await openTaskData(options, context)
     const labels = readLabels(vectorOf(await data.target(options.label, 'the label')), classes)
     const members = await arrayMembers(options, data, labels, 'labels', context)
@@ -57,39 +57,13 @@ export const classificationTask: TaskDefinition<typeof schema> = {
       measure: async (runner, split, examples) => {
         const values = new Float64Array(examples.length * classes)
         await runExamples(runner, sources[split], examples, output, (found, first, count) => {
-          requireLogits(found, count, classes, output, context.graph)
+          requireWidth(found, count, classes, output, context)
           values.set(found.data.subarray(0, count * classes), first * classes)
         })
         return { examples, width: classes, values }
       },
     }
   },
-}
-
-/** The number of classes: what the graph fixes, or what the options say. */
-function classCount(name: string, { where, outputs, classes: asked }: TaskContext): number {
-  const output = outputs.find(value => value.name === name)
-  if (output === undefined) throw unknownName(where, 'output', name, outputs)
-  if (output.shape !== undefined && output.shape.length !== 2)
-    throw new EvaluatorError(
-      `${where}: graph output ${show(name)} must have shape [batch, classes]; it has ${output.shape.length} dimensions.`,
-    )
-  const fixed = output.shape?.[1]
-  if (typeof fixed === 'number' && asked !== undefined && fixed !== asked)
-    throw new ConfigError(`${where}: classes is ${asked}, but graph output ${show(name)} has ${fixed}.`)
-  const classes = typeof fixed === 'number' ? fixed : asked
-  if (classes === undefined)
-    throw new ConfigError(`${where}: the graph does not fix how many classes ${show(name)} has.`, {
-      hint: 'Set "classes".',
-    })
-  return classes
-}
-
-function requireLogits({ dims }: OutputArray, count: number, classes: number, output: string, graph: string): void {
-  if (dims.length === 2 && dims[0]! >= count && dims[1] === classes) return
-  throw new EvaluatorError(
-    `Output ${show(output)} of ${graph} must have shape [${Math.max(count, dims[0] ?? 0)}, ${classes}]; it has [${dims.join(', ')}].`,
-  )
 }
 
 /** A label column is one number wide. */
