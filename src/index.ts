@@ -37,7 +37,12 @@ export { createEvaluator } from './evaluation/registry.ts'
 export type { Executor } from './executors/executor.ts'
 export { createWorkerHostExecutor } from './executors/host/worker-host.ts'
 export { createInlineExecutor } from './executors/inline.ts'
-export { buildOnnxModel } from './formats/onnx-build.ts'
+export {
+  buildOnnxModel,
+  type OnnxInitializerSpec,
+  type OnnxNodeSpec,
+  type OnnxValueSpec,
+} from './formats/onnx-build.ts'
 export { openCheckpoint } from './formats/open-file.ts'
 export { writeSafetensors } from './formats/write-file.ts'
 export { continueRun, type LaunchOptions, type Outcome, startRun } from './launch.ts'
