@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readCsv } from '../../src/evaluation/data/csv.ts'
-import { expectedWeights, matchWeights } from '../../src/evaluation/onnx/match.ts'
+import { expectedWeights, matchWeights, weightSlots } from '../../src/evaluation/onnx/match.ts'
 import { mean } from '../../src/evaluation/onnx/metric.ts'
 import { matches } from '../../src/evaluation/onnx/pattern.ts'
 import { splitByRule } from '../../src/evaluation/onnx/split.ts'
@@ -232,6 +232,23 @@ describe('matching weights', () => {
     const model = tensors(floats('w', 2), floats('lm_head', 5), floats('norm.std', 4))
     const options = { constants: ['norm.*'], ignored: ['lm_*'] }
     expect([...matchWeights(graph, model, options, 'g.onnx')]).toEqual(['w'])
+  })
+
+  it('takes float inputs of fixed shape that no task fills for weights', () => {
+    const inputs = [
+      { name: 'pixels', shape: ['batch', 4] },
+      { name: 'mean', shape: [4] },
+      { name: 'w', shape: [2, 4] },
+      { name: 'gain', shape: [] },
+      { name: 'ids', dtype: 'int64', shape: [2] },
+    ] as const
+    const bytes = buildOnnxModel({ inputs, outputs: [], nodes: [], initializers: [floats('b', 2)] })
+    const slots = weightSlots(parseOnnxModel(bytes, 'g.onnx'), new Set(['mean']))
+    expect([...expectedWeights(slots, NONE, 'g.onnx')]).toEqual(['b', 'w', 'gain'])
+    const model = tensors(floats('b', 2), floats('w', 2, 4))
+    expect(thrownBy(() => matchWeights(slots, model, NONE, 'g.onnx'))).toBe(
+      'EvaluatorError: The weights of g.onnx do not match the merged model: only in the graph: "gain".',
+    )
   })
 
   it('refuses weights of another float type', () => {

@@ -41,8 +41,8 @@ export class GraphSession {
 
   /** Builds the session for the weights that the graph alone tells. @throws {EvaluatorError} when the runtime cannot load it */
   async open(): Promise<void> {
-    const { model, match, file } = this.#graph
-    await this.#bind(expectedWeights(model.initializers, match, file))
+    const { slots, match, file } = this.#graph
+    await this.#bind(expectedWeights(slots, match, file))
   }
 
   /**
@@ -71,6 +71,11 @@ export class GraphSession {
     this.#patchable ??= makePatchable(this.#graph.bytes, this.#bound, this.#graph.file)
   }
 
+  /** Whether a session can have the weights inside: not where the graph takes some as inputs. */
+  get takesInitializers(): boolean {
+    return [...this.#graph.slots.values()].every(({ isInput }) => isInput !== true)
+  }
+
   /** Lets go of the copy of the model that sessions of a model's own are built from. */
   dropPatchable(): void {
     this.#patchable = undefined
@@ -88,7 +93,9 @@ export class GraphSession {
   /** Builds the session that takes these initializers as inputs. */
   async #bind(names: ReadonlySet<string>): Promise<void> {
     await this.close() // leaves nothing behind that a failure below would make wrong
-    this.#session = await this.#create(promoteInitializers(this.#graph.bytes, names, this.#graph.file))
+    const { bytes, slots, file } = this.#graph
+    const inside = new Set([...names].filter(name => slots.get(name)?.isInput !== true))
+    this.#session = await this.#create(promoteInitializers(bytes, inside, file))
     this.#bound = names
   }
 
@@ -115,8 +122,8 @@ export class GraphSession {
   /** Matches the model to the graph and wraps views of its buffers: no copy, and nothing to do for a model that was seen before. */
   async #feed({ tensors }: MergedModel): Promise<void> {
     if (this.#weights?.tensors === tensors) return
-    const { model, match, file } = this.#graph
-    const bound = matchWeights(model.initializers, tensors, match, file)
+    const { slots, match, file } = this.#graph
+    const bound = matchWeights(slots, tensors, match, file)
     if (bound.size !== this.#bound.size || [...bound].some(name => !this.#bound.has(name))) await this.#bind(bound)
     const feeds: Record<string, Tensor> = {}
     for (const name of bound) {

@@ -1,10 +1,35 @@
 import { EvaluatorError, show } from '../../errors.ts'
-import type { OnnxInitializer } from '../../formats/onnx.ts'
+import type { OnnxModel, OnnxValue } from '../../formats/onnx.ts'
 import { matchesAny } from './pattern.ts'
 
 const FLOATS: ReadonlySet<string | undefined> = new Set(['float32', 'float64', 'float16', 'bfloat16'])
 /** Names shown per list in a message. */
 const SHOWN = 6
+
+/** Where a graph can take a merged tensor. */
+export interface WeightSlot {
+  readonly name: string
+  readonly dtype: OnnxValue['dtype']
+  readonly shape: readonly number[]
+  /** An input of the graph, which has no value of its own. */
+  readonly isInput?: boolean
+}
+
+/**
+ * Everything in a graph that may be a weight, by name: its initializers, and the float32 inputs of fixed shape that no task fills.
+ * @param filled names of the inputs that tasks fill
+ */
+export function weightSlots(model: OnnxModel, filled: ReadonlySet<string>): ReadonlyMap<string, WeightSlot> {
+  const slots = new Map<string, WeightSlot>(model.initializers)
+  for (const { name, dtype, shape } of model.inputs)
+    if (!slots.has(name) && !filled.has(name) && dtype === 'float32' && isFixed(shape))
+      slots.set(name, { name, dtype, shape, isInput: true })
+  return slots
+}
+
+function isFixed(shape: OnnxValue['shape']): shape is readonly number[] {
+  return shape?.every(dim => typeof dim === 'number') ?? false
+}
 
 export interface MatchOptions {
   /** Patterns of initializers that belong to the graph. */
@@ -14,16 +39,16 @@ export interface MatchOptions {
 }
 
 /**
- * The initializers that are weights as far as the graph alone can tell: float32, more than one element, not declared constant.
+ * The weights as far as the graph alone can tell: float32 initializers of more than one element that are not declared constant, and inputs.
  * @throws {EvaluatorError} on weights of another float type
  */
 export function expectedWeights(
-  initializers: ReadonlyMap<string, OnnxInitializer>,
+  slots: ReadonlyMap<string, WeightSlot>,
   options: MatchOptions,
   graph: string,
 ): ReadonlySet<string> {
   const weights = new Set<string>()
-  for (const tensor of initializers.values()) {
+  for (const tensor of slots.values()) {
     if (!FLOATS.has(tensor.dtype) || isSingle(tensor) || matchesAny(options.constants, tensor.name)) continue
     if (tensor.dtype !== 'float32')
       throw new EvaluatorError(
@@ -37,12 +62,12 @@ export function expectedWeights(
 }
 
 /**
- * Which initializers take a merged tensor: those of the same name. Single float values that no source has stay constants.
+ * Which weights take a merged tensor: those of the same name. Single float values that no source has stay constants.
  * @param tensors name → shape of the merged model
  * @throws {EvaluatorError} listing what is only in the graph, what is only in the model, and what differs in shape
  */
 export function matchWeights(
-  initializers: ReadonlyMap<string, OnnxInitializer>,
+  slots: ReadonlyMap<string, WeightSlot>,
   tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
   options: MatchOptions,
   graph: string,
@@ -52,13 +77,13 @@ export function matchWeights(
   const differing: string[] = []
   for (const [name, { shape }] of tensors) {
     if (matchesAny(options.ignored, name) || matchesAny(options.constants, name)) continue
-    const initializer = initializers.get(name)
-    if (initializer?.dtype !== 'float32') onlyInModel.push(show(name))
-    else if (initializer.shape.join() !== shape.join())
-      differing.push(`${show(name)} [${initializer.shape.join(', ')}] in the graph, [${shape.join(', ')}] in the model`)
+    const slot = slots.get(name)
+    if (slot?.dtype !== 'float32') onlyInModel.push(show(name))
+    else if (slot.shape.join() !== shape.join())
+      differing.push(`${show(name)} [${slot.shape.join(', ')}] in the graph, [${shape.join(', ')}] in the model`)
     else bound.add(name)
   }
-  const onlyInGraph = [...expectedWeights(initializers, options, graph)]
+  const onlyInGraph = [...expectedWeights(slots, options, graph)]
     .filter(name => !tensors.has(name) || matchesAny(options.ignored, name))
     .map(name => show(name))
   if (onlyInModel.length + onlyInGraph.length + differing.length === 0) return bound
@@ -75,8 +100,8 @@ export function matchWeights(
   )
 }
 
-function isSingle(tensor: OnnxInitializer): boolean {
-  return tensor.shape.reduce((product, dim) => product * dim, 1) <= 1
+function isSingle({ shape, isInput }: WeightSlot): boolean {
+  return isInput !== true && shape.reduce((product, dim) => product * dim, 1) <= 1
 }
 
 function list(title: string, items: readonly string[]): string {

@@ -2,7 +2,7 @@ import { ConfigError, nearest, show } from '../../errors.ts'
 import { type OnnxModel, type OnnxValue, parseOnnxModel } from '../../formats/onnx.ts'
 import type { Objective } from '../../objective.ts'
 import type { InputFiles } from '../data/files.ts'
-import { expectedWeights, type MatchOptions } from './match.ts'
+import { expectedWeights, type MatchOptions, type WeightSlot, weightSlots } from './match.ts'
 import type { OnnxOptions } from './options.ts'
 import { TASKS } from './tasks/registry.ts'
 import type { PlannedTask, TaskMetric } from './tasks/task.ts'
@@ -14,6 +14,8 @@ export interface PlannedGraph {
   readonly bytes: Uint8Array
   readonly model: OnnxModel
   readonly match: MatchOptions
+  /** What may take a merged tensor, by name. */
+  readonly slots: ReadonlyMap<string, WeightSlot>
   readonly batchSize: number
   /** The batch dimension where the graph fixes it. */
   readonly fixedRows: number | undefined
@@ -42,7 +44,7 @@ export interface OnnxPlan {
 export async function planOnnx(id: string, options: OnnxOptions, files: InputFiles): Promise<OnnxPlan> {
   const where = `Evaluator ${show(id)}`
   const graph = await planGraph(options, files, where)
-  const free = graph.model.inputs.filter(input => !graph.model.initializers.has(input.name))
+  const free = graph.model.inputs.filter(input => !graph.slots.has(input.name))
   requireDistinctTasks(options, where)
   const tasks: OnnxPlan['tasks'][number][] = []
   for (const task of options.tasks) {
@@ -70,12 +72,24 @@ export async function planOnnx(id: string, options: OnnxOptions, files: InputFil
 async function planGraph(options: OnnxOptions, files: InputFiles, where: string): Promise<PlannedGraph> {
   const file = options.graph
   const match = { constants: options.constants, ignored: options.ignored_tensors }
+  const filled = new Set([options.inputs, ...options.tasks.map(inputsOf)].flatMap(inputs => Object.keys(inputs)))
   const bytes = await files.readGraph(file, `${where}: graph`, found =>
-    expectedWeights(parseOnnxModel(found, file).initializers, match, file),
+    expectedWeights(weightSlots(parseOnnxModel(found, file), filled), match, file),
   )
   const model = parseOnnxModel(bytes, file)
-  const free = model.inputs.filter(input => !model.initializers.has(input.name))
-  return { file, bytes, model, match, batchSize: options.batch_size, fixedRows: batchDimension(free, options, where) }
+  const slots = weightSlots(model, filled)
+  if (options.weights === 'initializers' && [...slots.values()].some(({ isInput }) => isInput))
+    throw new ConfigError(`${where}: ${file} takes weights as inputs, but weights is "initializers".`, {
+      hint: 'Leave "weights" out, or export the graph with its weights inside.',
+    })
+  const free = model.inputs.filter(input => !slots.has(input.name))
+  const fixedRows = batchDimension(free, options, where)
+  return { file, bytes, model, match, slots, batchSize: options.batch_size, fixedRows }
+}
+
+/** The inputs a task fills from its data, where it says so. */
+function inputsOf(task: OnnxOptions['tasks'][number]): object {
+  return 'inputs' in task ? (task.inputs ?? {}) : {}
 }
 
 function batchDimension(free: readonly OnnxValue[], options: OnnxOptions, where: string): number | undefined {

@@ -93,6 +93,8 @@ export class OnnxSession implements EvaluatorSession {
 
   /** Scores the first examples both ways. */
   async #compare(model: MergedModel, split: Split): Promise<OnnxDiagnostics> {
+    if (this.#graphs.some(graph => !graph.takesInitializers))
+      return { weights: 'inputs', reason: 'The only way: the graph takes weights as inputs.' }
     try {
       for (const graph of this.#graphs) graph.preparePatchable() // once per worker, not per candidate: not timed
     } catch (error) {
