@@ -3,16 +3,19 @@ import { ConfigError, nearest, show } from '../errors.ts'
 import { commandEvaluator } from './command/evaluator.ts'
 import { type EvaluatorKind, evaluatorKind, parseOptions } from './definition.ts'
 import type { Evaluator } from './evaluator.ts'
+import { httpEvaluator } from './http/evaluator.ts'
 import type { EvaluatorReference } from './job.ts'
 import { moduleEvaluator } from './module.ts'
 import { onnxEvaluator } from './onnx/evaluator.ts'
 
 /** All kinds of evaluators, by the word after `kind:`. A new kind is a definition and a line here. */
 export const EVALUATORS: ReadonlyMap<string, EvaluatorKind> = new Map(
-  [evaluatorKind(onnxEvaluator), evaluatorKind(commandEvaluator), evaluatorKind(moduleEvaluator)].map(kind => [
-    kind.kind,
-    kind,
-  ]),
+  [
+    evaluatorKind(onnxEvaluator),
+    evaluatorKind(commandEvaluator),
+    evaluatorKind(httpEvaluator),
+    evaluatorKind(moduleEvaluator),
+  ].map(kind => [kind.kind, kind]),
 )
 
 const headSchema = z.looseObject({

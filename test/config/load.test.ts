@@ -230,7 +230,7 @@ evaluator: EVALUATOR
     ],
     [
       `${GENOME}evaluator: {kind: toString}\n`,
-      'TMP/space.yaml:2:19: evaluator.kind: unknown evaluator kind "toString"; there are "onnx", "command", "module"',
+      'TMP/space.yaml:2:19: evaluator.kind: unknown evaluator kind "toString"; there are "onnx", "command", "http", "module"',
     ],
     [`${GENOME}evaluator: {}\n`, 'TMP/space.yaml:2:1: evaluator.kind: missing'],
     [`${GENOME}evaluator: EVALUATOR\nseed: .nan\n`, 'TMP/space.yaml:3:7: seed: expected a number, got NaN'],

@@ -37,3 +37,17 @@ it('the documented module works', async () => {
   expect(scores.values).toEqual([25])
   await session.close()
 })
+
+it('the documented programs and servers are accepted', async () => {
+  const readmes = ['lm-eval', 'transformers'].map(name =>
+    readFile(new URL(`../../evaluators/${name}/README.md`, import.meta.url), 'utf8'),
+  )
+  const pages = [
+    ...(await Promise.all(readmes)),
+    blocks.map(({ language, text }) => `\`\`\`${language}\n${text}\`\`\``).join('\n'),
+  ]
+  const documents = pages.flatMap(page => [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => parse(text!)))
+  const found = documents.filter(({ kind }) => kind === 'command' || kind === 'http')
+  expect(found.map(({ kind }) => kind).sort()).toEqual(['command', 'command', 'command', 'command', 'http'])
+  for (const document of found) expect(() => evaluatorReference(document, folder, 'documented.yaml')).not.toThrow()
+})

@@ -63,7 +63,7 @@ describe('the module evaluator', () => {
 
 describe('the registry', () => {
   it('describes every kind in one sentence and by a schema that editors can use', () => {
-    expect([...EVALUATORS.keys()]).toEqual(['onnx', 'command', 'module'])
+    expect([...EVALUATORS.keys()]).toEqual(['onnx', 'command', 'http', 'module'])
     for (const { summary } of EVALUATORS.values()) expect(summary).toMatch(/^[A-Z].*\.$/)
   })
 

@@ -58,7 +58,11 @@ describe('options that are refused before any file is read', () => {
       { graph: 3, output: '' },
       'small.yaml: graph: Invalid input: expected string, received number\nsmall.yaml: output: Too small: expected string to have >=1 characters',
     ],
-    ['an unknown kind', { kind: 'onx' }, 'small.yaml: unknown evaluator kind "onx"; known are onnx, command, module.'],
+    [
+      'an unknown kind',
+      { kind: 'onx' },
+      'small.yaml: unknown evaluator kind "onx"; known are onnx, command, http, module.',
+    ],
     ['an id that is a path', { id: '../x' }, 'small.yaml: id: An id has letters, digits, "_", "." and "-" only.'],
   ]
   it.each(cases)('refuses %s', (_, change, message) => {

@@ -1,0 +1,24 @@
+import { rmSync } from 'node:fs'
+import { afterAll } from 'vitest'
+import { describeEvaluator } from '../../contracts/evaluator-contract.ts'
+import { modelWith, temporaryFolder } from '../command/support.ts'
+import { FakeServer } from './fake-server.ts'
+import { makeHttp } from './support.ts'
+
+const folder = temporaryFolder()
+const server = new FakeServer()
+afterAll(async () => {
+  await server.stop()
+  rmSync(folder, { recursive: true })
+})
+
+describeEvaluator('a server that knows candidates by their folder', async () => {
+  await server.start()
+  return {
+    create: () => makeHttp(folder, server.url),
+    model: seed => modelWith(seed),
+    chance: { model: modelWith(0), values: () => [0.5] },
+    means: [0],
+    separating: { model: modelWith(7), objective: 0 },
+  }
+})
