@@ -191,6 +191,11 @@ function asFloat(bits: number): number {
   return new Float32Array(Uint32Array.of(bits).buffer)[0]!
 }
 
+/** Bytes of the memory that this thread merges in. */
+export function frameMemoryBytes(): number {
+  return kept?.bytes ?? 0
+}
+
 let kept: { readonly memory: SharedMemory; readonly bytes: number } | undefined
 
 /** One memory per thread serves tensor after tensor: giving it back to the system takes the garbage collector's time. */
