@@ -82,9 +82,29 @@ export type Evaluation =
       readonly values: readonly number[] // shape (m,), raw direction, all finite
       /** Per objective, the score of each example, shape (e,), raw direction; an empty array where the evaluator has none. */
       readonly exampleScores?: readonly Float32Array[]
+      /** There where only some of the examples were looked at. */
+      readonly partial?: PartialScore
       readonly timing: Timing
     }
   | { readonly status: 'failed'; readonly kind: FailureKind; readonly reason: string; readonly timing: Timing }
+
+/**
+ * A candidate that was stopped early: its `values` are estimates of what all examples would give, and it is on no front. `exampleScores`
+ * hold what was seen, the first examples of each objective.
+ */
+export interface PartialScore {
+  /** Examples there are, shape (m,); 0 where an objective has none and its value is exact. */
+  readonly of: readonly number[]
+  /** Of the estimates, shape (m,). */
+  readonly standardErrors: readonly number[]
+  /** `dominated`: a finished candidate is better in everything, with confidence; `outranked`: recent ones were better so far. */
+  readonly stopped: 'dominated' | 'outranked'
+}
+
+/** Scored on everything that there is: what may be compared, quoted and put on a front. */
+export function isWhole(evaluation: Evaluation): boolean {
+  return evaluation.status === 'scored' && evaluation.partial === undefined
+}
 
 /**
  * `threw`: merge or evaluator raised an error; `non-finite`: a value was NaN or infinite; `timeout`: past its time limit;

@@ -1,10 +1,11 @@
 import { createParetoArchive } from './archive/pareto-archive.ts'
 import { type Baseline, baselineRecipes } from './baselines.ts'
-import type { Evaluation, Genome, Trial } from './candidate.ts'
+import { type Evaluation, type Genome, isWhole, type Trial } from './candidate.ts'
 import { RunStoreError, show } from './errors.ts'
 import type { Split } from './evaluation/evaluator.ts'
 import type { Executor } from './executors/executor.ts'
 import { lossesOf, type Objective } from './objective.ts'
+import { promising } from './racing/promising.ts'
 import { isRepeatable, recipeDigest, reused } from './recipe-digest.ts'
 import type { Assessment, Run } from './runs/run-store.ts'
 import { type Scalarization, scalarize } from './scalarization.ts'
@@ -30,7 +31,9 @@ export interface FinalizeParts {
   readonly randomSearch: { readonly strategy: Strategy; readonly budget: number } | undefined
   /** Non-dominated candidates to score again on `select`, best first. Default 64. */
   readonly frontCap?: number
-  /** The same for the random search. Default 16. */
+  /** Candidates stopped early that may belong to the front, to score on all examples, best first. Default 16. */
+  readonly promisingCap?: number
+  /** As `frontCap`, for the random search. Default 16. */
   readonly randomFrontCap?: number
   /** After an abort, how long what is running may take to be recorded, milliseconds. Default 10,000. */
   readonly graceMs?: number
@@ -39,15 +42,17 @@ export interface FinalizeParts {
 }
 
 const FRONT_CAP = 64
+const PROMISING_CAP = 16
 const RANDOM_FRONT_CAP = 16
 const GRACE_MS = 10_000
 
 /**
  * 1. Baselines on `search`; the best one-number scale by the scalarised loss there (`best_scale`).
  * 2. Random search with the same budget on `search`, as `random:<k>`.
- * 3. The front on `select`: an optimum found on `search` is partly luck, and a second split shows which part.
- * 4. The winner: smallest scalarised loss on `select`, lower id first (`winner`); the same for random search (`random_winner`).
- * 5. The winner, the baselines and random search's winner on `holdout`. Nothing else ever sees that split.
+ * 3. Candidates of a race that were stopped early and may belong to the front: on all of `search`, so that they can.
+ * 4. The front on `select`: an optimum found on `search` is partly luck, and a second split shows which part.
+ * 5. The winner: smallest scalarised loss on `select`, lower id first (`winner`); the same for random search (`random_winner`).
+ * 6. The winner, the baselines and random search's winner on `holdout`. Nothing else ever sees that split.
  *
  * Every score is recorded before it is used, and what is recorded is not scored again: interrupted anywhere and called again,
  * it ends with the same record.
@@ -94,7 +99,9 @@ class Finalizer {
     const contenders = toldTrials(run).map(trial =>
       this.#contender('candidate', trial.id, trial.genome, trial.evaluation),
     )
-    for (const { recipe, trial } of contenders) this.#learn(recipe, 'search', trial.evaluation)
+    for (const { recipe, trial } of contenders)
+      if (trial.evaluation.status === 'failed' || isWhole(trial.evaluation))
+        this.#learn(recipe, 'search', trial.evaluation)
     for (const assessment of run.assessments()) this.#keep(assessment)
 
     const baselines = baselineRecipes(sources.models, sources.base)
@@ -114,7 +121,9 @@ class Finalizer {
       this.#contender('random', k, genome, this.#assessment(`random:${k}`, 'search').evaluation),
     )
 
-    const fronts = [this.#front(contenders, frontCap), this.#front(random, randomFrontCap)] as const
+    const completed = await this.#complete(contenders)
+    if (completed === undefined) return false
+    const fronts = [this.#front(completed, frontCap), this.#front(random, randomFrontCap)] as const
     const onSelect = fronts.flat().map(({ subject, recipe }): Task => ({ subject, split: 'select', recipe }))
     if (!(await this.#assess(onSelect))) return false
     const [winner, randomWinner] = fronts.map(front => this.#winner(front))
@@ -134,6 +143,20 @@ class Finalizer {
   #contender(kind: 'candidate' | 'random', id: number, genome: Genome, evaluation: Evaluation): Contender {
     const trial: Trial = { id, genome, parents: [], memo: null, evaluation }
     return { id, subject: `${kind}:${id}`, recipe: this.#parts.space.decode(genome), trial }
+  }
+
+  /** Those stopped early that are promising, scored on all examples; the others as they are. `undefined`: interrupted. */
+  async #complete(contenders: readonly Contender[]): Promise<readonly Contender[] | undefined> {
+    const { objectives, scalarization, promisingCap = PROMISING_CAP } = this.#parts
+    const evaluations = contenders.map(({ trial }) => trial.evaluation)
+    const chosen = promising(evaluations, objectives, scalarization, promisingCap).map(i => contenders[i]!)
+    const tasks = chosen.map(({ subject, recipe }): Task => ({ subject, split: 'search', recipe }))
+    if (!(await this.#assess(tasks))) return undefined
+    return contenders.map(contender => {
+      if (!chosen.includes(contender)) return contender
+      const { evaluation } = this.#assessment(contender.subject, 'search')
+      return { ...contender, trial: { ...contender.trial, evaluation } }
+    })
   }
 
   /** Scores what is not scored yet, `slots` at a time. False: interrupted. */

@@ -12,6 +12,7 @@ import { createWorkerHostExecutor } from './executors/host/worker-host.ts'
 import { finalize } from './finalize.ts'
 import { digestFiles, inspectSources, type SourceInspection } from './merge/sources.ts'
 import type { Objective } from './objective.ts'
+import { type RacingOptions, whyNoRaces } from './race.ts'
 import { recordOf } from './record-space.ts'
 import { replay } from './resume.ts'
 import { createRng } from './rng.ts'
@@ -168,6 +169,7 @@ async function conduct(
       budget: run.budget,
       slots,
       mode: config.mode,
+      racing: racingOf(config, objectives, executor, options),
       pending,
       toJob,
       graceMs: options.graceMs ?? GRACE_MS,
@@ -199,6 +201,20 @@ async function conduct(
     options.signal,
   )
   return outcome(finished ? stop : { criterion: 'interrupted', detail: 'while scoring the front' }, !finished)
+}
+
+/** What the config says, where the evaluator allows it. */
+function racingOf(
+  { racing }: ResolvedConfig,
+  objectives: readonly Objective[],
+  executor: Executor,
+  { onMessage }: LaunchOptions,
+): RacingOptions | undefined {
+  if (racing === undefined) return undefined
+  const why = whyNoRaces(objectives, executor.exampleCount('search'), racing.eta)
+  if (why === undefined) return racing
+  onMessage?.(`racing: every candidate is scored on all examples, because ${why}`)
+  return undefined
 }
 
 interface StrategyFactory {

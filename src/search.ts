@@ -1,8 +1,9 @@
 import type { Archive } from './archive/archive.ts'
-import type { Candidate, CandidateId, Evaluation, StopReason, Trial } from './candidate.ts'
+import { type Candidate, type CandidateId, type Evaluation, isWhole, type StopReason, type Trial } from './candidate.ts'
 import type { EvaluationJob } from './evaluation/job.ts'
 import type { Executor } from './executors/executor.ts'
 import { lossesOf, type Objective } from './objective.ts'
+import { Races, type RacingOptions } from './race.ts'
 import { isRepeatable, recipeDigest, reused } from './recipe-digest.ts'
 import type { Run } from './runs/run-store.ts'
 import { type Scalarization, scalarize } from './scalarization.ts'
@@ -40,8 +41,10 @@ export interface SearchParts {
   readonly pending: readonly Pending[]
   /** Default: the candidate's recipe on the search split. */
   readonly toJob?: (candidate: Candidate) => EvaluationJob
-  /** For the best loss that progress shows. Default `worst`. */
+  /** For the best loss that progress shows, and for ranking candidates in a race. Default `worst`. */
   readonly scalarization?: Scalarization
+  /** Absent: every candidate is scored on all examples. */
+  readonly racing?: RacingOptions | undefined
   /** After an abort, how long what is running may take to be recorded, milliseconds. Default 10,000. */
   readonly graceMs?: number
   /** Tells between snapshots, which only shorten a replay. Default 50. */
@@ -103,6 +106,7 @@ class SearchLoop {
   readonly #arrived: CandidateId[] = []
   /** Recipe digest → the first candidate that had the recipe. */
   readonly #firstWith = new Map<string, CandidateId>()
+  readonly #races: Races | undefined
   readonly #onAbort = (): void => this.#wake()
   #wake: () => void = () => {}
   #broken: { readonly error: unknown } | undefined
@@ -122,10 +126,12 @@ class SearchLoop {
     this.#asked = parts.run.candidates().length
     this.#told = this.#asked - pending.size
     this.#failed = 0
-    for (const trial of parts.run.trials()) {
+    const trials = parts.run.trials()
+    for (const trial of trials) {
       this.#remember(trial, this.#jobOf(trial))
       if (!pending.has(trial.id)) this.#count(trial)
     }
+    this.#races = this.#startRaces(trials)
   }
 
   async run(): Promise<StopReason> {
@@ -169,6 +175,7 @@ class SearchLoop {
       )
       run.recordAsked(room, candidates)
       this.#asked += candidates.length
+      this.#races?.asked(candidates.map(({ id }) => id))
       this.#parts.onAsked?.(candidates)
       for (const candidate of candidates) this.#start(candidate, undefined)
     }
@@ -182,12 +189,13 @@ class SearchLoop {
       return
     }
     outstanding.arrival = this.#evaluate(candidate).then(
-      found => this.#arrive(outstanding, found),
+      found => found && this.#arrive(outstanding, found),
       error => this.#break(error),
     )
   }
 
-  async #evaluate(candidate: Candidate): Promise<Evaluation> {
+  /** `undefined`: the search is to stop, and what is recorded of the candidate so far is all there will be. */
+  async #evaluate(candidate: Candidate): Promise<Evaluation | undefined> {
     const job = this.#jobOf(candidate)
     const first = this.#remember(candidate, job)
     if (first !== candidate.id) {
@@ -195,7 +203,9 @@ class SearchLoop {
       const known = this.#parts.run.evaluation(first)
       if (known !== undefined && isRepeatable(known)) return reused(known)
     }
-    return this.#parts.executor.submit(job, this.#cancel.signal)
+    const cancel = this.#cancel.signal
+    if (this.#races !== undefined) return this.#races.evaluate(candidate.id, job, this.#signal, cancel)
+    return this.#parts.executor.submit(job, cancel)
   }
 
   #arrive(outstanding: Outstanding, evaluation: Evaluation): void {
@@ -240,6 +250,7 @@ class SearchLoop {
     const { run, archive, strategy, objectives, onProgress, budget, snapshotEvery = SNAPSHOT_EVERY } = this.#parts
     const seq = run.recordTold([trial.id])
     archive.add(trial)
+    this.#races?.told(trial)
     strategy.tell([toToldTrial(trial, objectives)])
     this.#told++
     this.#count(trial)
@@ -290,12 +301,26 @@ class SearchLoop {
     const { objectives, scalarization = 'worst' } = this.#parts
     const losses = lossesOf(trial.evaluation, objectives)
     if (losses !== undefined) {
+      if (!isWhole(trial.evaluation)) return
       const loss = scalarize(scalarization, losses, objectives)
       if (this.#best === undefined || loss < this.#best) this.#best = loss
     } else if (trial.evaluation.status === 'failed') {
       this.#failed++
       this.#lastFailure = `${trial.evaluation.kind}: ${trial.evaluation.reason}`
     }
+  }
+
+  /** Races as they stood when the run was last closed. */
+  #startRaces(trials: readonly Trial[]): Races | undefined {
+    const { racing, run, executor, objectives, scalarization = 'worst' } = this.#parts
+    if (racing === undefined) return undefined
+    const races = new Races({ run, executor, objectives, scalarization, options: racing })
+    const byId = new Map(trials.map(trial => [trial.id, trial]))
+    for (const event of run.events()) {
+      if (event.type === 'asked') races.asked(event.ids)
+      else if (event.type === 'told') for (const id of event.ids) races.told(byId.get(id)!)
+    }
+    return races
   }
 
   /** The first candidate with the same recipe: this one, if there is none before it. */

@@ -1,4 +1,4 @@
-import type { Genome, JsonValue } from './candidate.ts'
+import { type Genome, isWhole, type JsonValue } from './candidate.ts'
 import { loadYamlFile } from './config/load.ts'
 import type { KnownRecipe } from './config/resolved.ts'
 import { AmalgamError, ConfigError, GenomeError, show } from './errors.ts'
@@ -65,7 +65,7 @@ function readTrials(folder: string, target: Target): RecordedTrials {
     const kept: ToldTrial[] = []
     for (const id of told.slice(-MAX_TRIALS)) {
       const trial = trials.get(id)
-      if (trial === undefined) continue
+      if (trial === undefined || (trial.evaluation.status === 'scored' && !isWhole(trial.evaluation))) continue
       const genome = Float64Array.from(positions, position => trial.genome[position]!)
       const recipe = decodeInside(target.space, genome)
       if (recipe === undefined) continue

@@ -120,6 +120,7 @@ export class EpsilonArchive implements Archive {
 
 function ineligible(evaluation: Evaluation, objectives: readonly Objective[]): string | undefined {
   if (evaluation.status === 'failed') return `its evaluation failed (${evaluation.kind}): ${evaluation.reason}`
+  if (evaluation.partial !== undefined) return 'it was scored on some of the examples only'
   const { values } = evaluation
   if (values.length !== objectives.length) return `it has ${values.length} values for ${objectives.length} objectives`
   const bad = values.findIndex(value => !Number.isFinite(value))

@@ -102,6 +102,7 @@ class SortedArchive implements ParetoArchive {
 
   #ineligible(evaluation: Evaluation): string | undefined {
     if (evaluation.status === 'failed') return `its evaluation failed (${evaluation.kind}): ${evaluation.reason}`
+    if (evaluation.partial !== undefined) return 'it was scored on some of the examples only'
     const { values } = evaluation
     if (values.length !== this.#objectives.length)
       return `it has ${values.length} values for ${this.#objectives.length} objectives`

@@ -74,6 +74,7 @@ export function loadSearchConfig(path: string, overrides: ConfigOverrides = {}):
       timeoutMs: parsed.data.evaluation.timeout * 1000,
       ...(memoryBytes === undefined ? {} : { memoryBytes }),
     },
+    ...racingOf(parsed.data),
     baselines: { randomSearch: parsed.data.baselines.random_search },
     notes: [...sources.notes, ...evolve.notes],
   }
@@ -302,6 +303,11 @@ function runFolder(text: string, folder: string, refuse: (message: string) => vo
     refuse([error.message, error.hint].filter(part => part !== undefined).join(' '))
     return undefined
   }
+}
+
+function racingOf({ racing }: SearchFile): Pick<ResolvedConfig, 'racing'> {
+  if (racing === false) return {}
+  return { racing: racing === true ? { eta: 3, alpha: 0.05, halving: true } : racing }
 }
 
 /** The plain settings, the caller's before the file's. */

@@ -4,6 +4,7 @@ import { ConfigError, show } from '../errors.ts'
 import type { EvaluatorReference } from '../evaluation/job.ts'
 import { EVALUATORS } from '../evaluation/registry.ts'
 import type { SourceReference } from '../merge/model.ts'
+import type { RacingOptions } from '../racing/decide.ts'
 import { type GenomeConfig, genomeSchema } from '../space/genome-config.ts'
 import { genomeProblems } from '../space/genome-problems.ts'
 import { STRATEGIES } from '../strategies/registry.ts'
@@ -36,6 +37,8 @@ export interface ResolvedConfig {
   readonly workers: number | 'auto'
   readonly mode: 'ordered' | 'async'
   readonly evaluation: { readonly timeoutMs: number; readonly memoryBytes?: number | undefined }
+  /** Absent: every candidate is scored on all examples. */
+  readonly racing?: RacingOptions | undefined
   readonly baselines: { readonly randomSearch: boolean }
   /** Sentences about keys that were read and have no effect. */
   readonly notes: readonly string[]
@@ -74,6 +77,7 @@ const resolvedSchema = z.strictObject({
   workers: z.union([count, z.literal('auto')]),
   mode: z.enum(['ordered', 'async']),
   evaluation: z.strictObject({ timeoutMs: z.number().positive(), memoryBytes: count.optional() }),
+  racing: z.strictObject({ eta: z.number().gt(1), alpha: z.number().gt(0).max(0.5), halving: z.boolean() }).optional(),
   baselines: z.strictObject({ randomSearch: z.boolean() }),
   notes: z.array(z.string()),
 })

@@ -92,6 +92,35 @@ export const searchFileSchema = z.strictObject({
     .enum(['ordered', 'async'])
     .default('ordered')
     .describe('ordered: results are learned in ask order, reproducibly. async: on arrival, without waiting.'),
+  racing: z
+    .union([
+      z.boolean(),
+      z.strictObject({
+        eta: z
+          .number()
+          .gt(1)
+          .max(27)
+          .default(3)
+          .describe('Each rung has so many times the examples of the one before.'),
+        alpha: z
+          .number()
+          .gt(0)
+          .max(0.5)
+          .default(0.05)
+          .describe('Chance of stopping, as worse than a finished candidate, one that is not.'),
+        halving: z
+          .boolean()
+          .default(true)
+          .describe(
+            'Also stop what is not among the best 1/eta of its rung. Off: stop only what is worse than a finished candidate with confidence.',
+          ),
+      }),
+    ])
+    .default(false)
+    .describe(
+      'Evaluate candidates on few examples first, and only those worth it on all: true, false, or {eta, alpha, halving}. ' +
+        'What the report quotes is always scored on all examples.',
+    ),
   evaluation: z
     .strictObject({
       timeout: z.number().positive().max(604_800).default(600).describe('Seconds a candidate may take.'),

@@ -76,7 +76,7 @@ export function candidateFacts(
   const candidate = run.candidate(id)
   if (candidate === undefined) return undefined
   const { objectives } = run.manifest
-  const searched = run.evaluation(id) ?? assessments?.search?.evaluation
+  const searched = assessments?.search?.evaluation ?? run.evaluation(id)
   const recorded = assessments?.holdout ?? assessments?.select ?? assessments?.search
   return {
     id,

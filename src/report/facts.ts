@@ -41,6 +41,10 @@ export interface RunFacts {
     readonly told: number
     readonly failed: number
     readonly failures: Readonly<Partial<Record<FailureKind, number>>>
+    /** Stopped early, on some of the examples. */
+    readonly partial: number
+    /** Of the examples that all evaluations together would have looked at, the share that was looked at; 1 where none was stopped early. */
+    readonly examplesSeen: number
   }
   /** `undefined`: not stopped, or never finished. */
   readonly stopReason: StopReason | undefined
@@ -81,7 +85,10 @@ export function collectFacts(run: RunReader, options: CandidateOptions = {}): Ru
   const { objectives } = manifest
   const scalarization = options.scalarization ?? 'worst'
   const subjects = groupBySubject(run.assessments())
-  const told = toldTrials(run)
+  const told = toldTrials(run).map(trial => {
+    const completed = subjects.get(`candidate:${trial.id}`)?.search?.evaluation
+    return completed === undefined ? trial : { ...trial, evaluation: completed } // stopped early, and scored to the end later
+  })
   const archive = createParetoArchive(objectives)
   for (const trial of told) archive.add(trial)
   const front = [...archive].flatMap(({ id }) => {
@@ -117,7 +124,7 @@ export function collectFacts(run: RunReader, options: CandidateOptions = {}): Ru
     digests: manifest.digests,
     objectives,
     geneNames: manifest.geneNames,
-    counts: { asked: run.candidates().length, told: told.length, failed: failed.length, failures },
+    counts: { asked: run.candidates().length, told: told.length, failed: failed.length, failures, ...raceCounts(run) },
     stopReason: run.stopReason(),
     timing: timingOf(told),
     hypervolume: archive.hypervolume(),
@@ -131,6 +138,18 @@ export function collectFacts(run: RunReader, options: CandidateOptions = {}): Ru
     baselines,
     comparisons: compareWithBaselines(run, subjects, winnerScores, baselines),
   }
+}
+
+function raceCounts(run: RunReader): { readonly partial: number; readonly examplesSeen: number } {
+  let [partial, seen, all] = [0, 0, 0]
+  for (const { evaluation } of toldTrials(run)) {
+    if (evaluation.status === 'failed') continue
+    const scores = (evaluation.exampleScores ?? []).reduce((sum, { length }) => sum + length, 0)
+    if (evaluation.partial !== undefined) partial++
+    seen += scores
+    all += evaluation.partial?.of.reduce((sum, count) => sum + count, 0) ?? scores
+  }
+  return { partial, examplesSeen: all === 0 ? 1 : seen / all }
 }
 
 function kneesOf(trials: readonly Trial[], objectives: readonly Objective[]): CandidateId[] {

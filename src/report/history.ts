@@ -1,5 +1,5 @@
 import { createParetoArchive } from '../archive/pareto-archive.ts'
-import type { Trial } from '../candidate.ts'
+import { isWhole, type Trial } from '../candidate.ts'
 import { lossesOf, type Objective } from '../objective.ts'
 import { type Scalarization, scalarize } from '../scalarization.ts'
 
@@ -40,7 +40,7 @@ export function historyOf(
       stale = false
     }
     const losses = lossesOf(trial.evaluation, objectives)
-    if (losses !== undefined) {
+    if (losses !== undefined && isWhole(trial.evaluation)) {
       const scalar = scalarize(scalarization, losses, objectives)
       if (best === undefined || scalar < best) best = scalar
     }

@@ -1,6 +1,15 @@
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
-import type { Candidate, CandidateId, Evaluation, FailureKind, Genome, JsonValue, StopReason } from '../candidate.ts'
+import type {
+  Candidate,
+  CandidateId,
+  Evaluation,
+  FailureKind,
+  Genome,
+  JsonValue,
+  PartialScore,
+  StopReason,
+} from '../candidate.ts'
 import { show } from '../errors.ts'
 import { SPLITS, type Split } from '../evaluation/evaluator.ts'
 import { type Recipe, recipeSchema } from '../space/recipe.ts'
@@ -167,9 +176,9 @@ function bytesOf(values: Float64Array | Float32Array): Uint8Array {
 // ── evaluations ────────────────────────────────────────────────────────────────
 
 /** In this order in every table that holds evaluations. */
-export const EVALUATION_COLUMNS = 'status, "values", kind, reason, timing, examples, scores'
+export const EVALUATION_COLUMNS = 'status, "values", kind, reason, timing, examples, scores, partial'
 export const EVALUATION_SELECT =
-  'CAST(status AS BLOB), CAST("values" AS BLOB), CAST(kind AS BLOB), CAST(reason AS BLOB), CAST(timing AS BLOB), CAST(examples AS BLOB), scores'
+  'CAST(status AS BLOB), CAST("values" AS BLOB), CAST(kind AS BLOB), CAST(reason AS BLOB), CAST(timing AS BLOB), CAST(examples AS BLOB), scores, CAST(partial AS BLOB)'
 
 /**
  * Columns {@link EVALUATION_COLUMNS}.
@@ -180,25 +189,47 @@ export function encodeEvaluation(evaluation: Evaluation, objectives: number): Sq
   const { totalMs, mergeMs, inferenceMs } = evaluation.timing
   const timing = exactJson([totalMs, mergeMs, inferenceMs])
   if (evaluation.status === 'failed')
-    return ['failed', null, evaluation.kind, storable(evaluation.reason), timing, null, null]
+    return ['failed', null, evaluation.kind, storable(evaluation.reason), timing, null, null, null]
 
-  const { values, exampleScores } = evaluation
+  const { values, exampleScores, partial } = evaluation
   if (values.length !== objectives) throw new RangeError(`Expected ${objectives} values, got ${values.length}.`)
   if (exampleScores !== undefined && exampleScores.length !== objectives)
     throw new RangeError(`Expected example scores for ${objectives} objectives, got ${exampleScores.length}.`)
   const encoded = exactJson(values)
-  if (exampleScores === undefined) return ['scored', encoded, null, null, timing, null, null]
+  if (exampleScores === undefined) return ['scored', encoded, null, null, timing, null, null, null]
   const counts = exampleScores.map(scores => scores.length)
-  return ['scored', encoded, null, null, timing, exactJson(counts), Buffer.concat(exampleScores.map(bytesOf))]
+  const scores = Buffer.concat(exampleScores.map(bytesOf))
+  const part = partial === undefined ? null : exactJson(partial as unknown as JsonValue)
+  return ['scored', encoded, null, null, timing, exactJson(counts), scores, part]
+}
+
+/** A part of an evaluation, in the same columns: a value that is NaN, since nothing new was looked at, is null. */
+export function encodeRung(evaluation: Evaluation, objectives: number): SqlValue[] {
+  if (evaluation.status === 'failed') throw new RangeError('Expected a scored rung, got a failed one.')
+  const whole = evaluation.values.map(value => (Number.isNaN(value) ? 0 : value))
+  const [status, , ...rest] = encodeEvaluation({ ...evaluation, values: whole }, objectives)
+  return [status!, exactJson(evaluation.values.map(value => (Number.isNaN(value) ? null : value))), ...rest]
+}
+
+export function decodeRung(columns: SqlRow, objectives: number): Evaluation {
+  const values = z.array(z.number().nullable()).parse(JSON.parse(text(columns[1])))
+  const known = Buffer.from(exactJson(values.map(value => value ?? 0)))
+  const evaluation = decodeEvaluation([columns[0]!, new Uint8Array(known), ...columns.slice(2)], objectives)
+  return { ...evaluation, values: values.map(value => value ?? Number.NaN) } as Evaluation
 }
 
 const valuesSchema = z.array(z.number())
 const countsSchema = z.array(z.int().min(0))
+const partialSchema: z.ZodType<PartialScore> = z.strictObject({
+  of: countsSchema,
+  standardErrors: z.array(z.number().min(0)),
+  stopped: z.enum(['dominated', 'outranked']),
+})
 const timingSchema = z.tuple([z.number(), z.number(), z.number()])
 
 /** @param objectives m. */
 export function decodeEvaluation(columns: SqlRow, objectives: number): Evaluation {
-  const [encodedStatus, encodedValues, kind, reason, encodedTiming, examples, scores] = columns
+  const [encodedStatus, encodedValues, kind, reason, encodedTiming, examples, scores, encodedPartial] = columns
   const [totalMs, mergeMs, inferenceMs] = timingSchema.parse(JSON.parse(text(encodedTiming)))
   const timing = { totalMs, mergeMs, inferenceMs }
   const status = text(encodedStatus)
@@ -222,7 +253,11 @@ export function decodeEvaluation(columns: SqlRow, objectives: number): Evaluatio
     from += 4 * count
     return part
   })
-  return { status, values, exampleScores, timing }
+  if (encodedPartial === null || encodedPartial === undefined) return { status, values, exampleScores, timing }
+  const partial = partialSchema.parse(JSON.parse(text(encodedPartial)))
+  if (partial.of.length !== objectives || partial.standardErrors.length !== objectives)
+    throw new RangeError(`expected ${objectives} counts and standard errors of a partial score`)
+  return { status, values, exampleScores, partial, timing }
 }
 
 // ── the rest ───────────────────────────────────────────────────────────────────

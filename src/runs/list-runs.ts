@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { Trial } from '../candidate.ts'
+import { isWhole, type Trial } from '../candidate.ts'
 import { AmalgamError } from '../errors.ts'
 import { lossesOf } from '../objective.ts'
 import { scalarize } from '../scalarization.ts'
@@ -81,7 +81,7 @@ function best(trials: readonly Trial[], run: RunReader): { id: number; values: R
   let winner: Trial | undefined
   let least = Infinity
   for (const trial of trials) {
-    const losses = lossesOf(trial.evaluation, objectives)
+    const losses = isWhole(trial.evaluation) ? lossesOf(trial.evaluation, objectives) : undefined
     const loss = losses === undefined ? Infinity : scalarize('worst', losses, objectives)
     if (loss < least) [winner, least] = [trial, loss]
   }

@@ -35,6 +35,7 @@ const USER_VERSION_OFFSET = 60
 const APPLICATION_ID_OFFSET = 68
 /** The smallest page, and so the smallest file. */
 const LEAST_BYTES = 512
+const FIRST_FORMAT = 1
 
 export interface NewRun {
   /** Evaluations, at least 1. */
@@ -225,7 +226,12 @@ function checkIdentity(path: string, id: number, format: number): void {
       `Run ${show(path)} was written by a newer Amalgam: it has format ${format}, this version reads up to ${FORMAT}.`,
       { hint: 'Update Amalgam.' },
     )
-  if (format < FORMAT) throw foreign(path, `its format is ${format}, the first is ${FORMAT}`)
+  if (format < FIRST_FORMAT) throw foreign(path, `its format is ${format}, the first is ${FIRST_FORMAT}`)
+  if (format < FORMAT)
+    throw new RunStoreError(
+      `Run ${show(path)} was written by an earlier Amalgam: it has format ${format}, this version reads format ${FORMAT}.`,
+      { hint: 'Show or resume it with the version that wrote it, or run the search again.' },
+    )
 }
 
 /** `undefined`: this process has connected to the file before, and must not open it in another way. See `Sqlite.hasOpened`. */

@@ -46,6 +46,8 @@ export interface RunReader {
   candidate(id: CandidateId): Candidate | undefined
   /** `undefined` while the evaluation is outstanding. */
   evaluation(id: CandidateId): Evaluation | undefined
+  /** What is recorded of an evaluation that is under way, rung by rung; [] once it is recorded as a whole. */
+  rungs(id: CandidateId): Evaluation[]
   /** All trials whose evaluation is recorded, by id. */
   trials(): Trial[]
   /** All candidates ever asked for, by id. */
@@ -66,6 +68,8 @@ export interface Run extends RunReader {
   recordAsked(requested: number, candidates: readonly Candidate[]): number // the event's seq
   /** On arrival, in any order. The first evaluation of an id wins; a second is ignored. */
   recordEvaluation(id: CandidateId, evaluation: Evaluation): void
+  /** A part of an evaluation: scored, with scores of examples. Values of objectives without new examples may be NaN. Rungs come in order, from 0. */
+  recordRung(id: CandidateId, rung: number, evaluation: Evaluation): void
   /** In tell order. Every id has a recorded evaluation. */
   recordTold(ids: readonly CandidateId[]): number
   recordSnapshot(seq: number, snapshot: Snapshot): void

@@ -1,8 +1,8 @@
 /**
- * The tables of `run.sqlite`, format 1. One folder, one run, one file.
+ * The tables of `run.sqlite`, format 2. One folder, one run, one file.
  *
  * - What was asked and told, in order, is in `events`, `candidates` and `tells`: the journal a run is replayed from.
- * - `evaluations` fill in as they arrive, in any order.
+ * - `evaluations` fill in as they arrive, in any order; `rungs` holds what is known of candidates that are still being evaluated.
  * - `crc` of a row covers its other columns (see `codec.ts`): SQLite does not notice a flipped bit inside a value.
  * - Numbers that must come back bit by bit are float64 or float32 little-endian blobs, or JSON with shortest round-trip
  *   numbers (and `-0`).
@@ -11,7 +11,7 @@
 
 /** "AMLG", https://www.sqlite.org/fileformat2.html#application_id */
 export const APPLICATION_ID = 0x414d4c47
-export const FORMAT = 1
+export const FORMAT = 2
 
 /** Name → definition. An opened file must define exactly these: a table that is a view, or a trigger, is foreign code. */
 export const SCHEMA: Readonly<Record<string, string>> = {
@@ -54,8 +54,24 @@ export const SCHEMA: Readonly<Record<string, string>> = {
   timing TEXT NOT NULL, -- milliseconds: total, merge, inference
   examples TEXT, -- how many float32 of "scores" belong to each objective
   scores BLOB, -- per example, float32, objective after objective
+  partial TEXT, -- of a candidate that was stopped early: all examples there are, standard errors, why
   crc INTEGER NOT NULL
 ) STRICT`,
+
+  rungs: `CREATE TABLE rungs ( -- parts of evaluations that are under way; a whole one replaces them
+  id INTEGER NOT NULL REFERENCES candidates (id),
+  rung INTEGER NOT NULL,
+  status TEXT NOT NULL CHECK (status = 'scored'),
+  "values" TEXT NOT NULL, -- null: of an objective no new example was looked at
+  kind TEXT CHECK (kind IS NULL),
+  reason TEXT CHECK (reason IS NULL),
+  timing TEXT NOT NULL,
+  examples TEXT NOT NULL,
+  scores BLOB NOT NULL,
+  partial TEXT CHECK (partial IS NULL),
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (id, rung)
+) STRICT, WITHOUT ROWID`,
 
   tells: `CREATE TABLE tells (
   id INTEGER PRIMARY KEY REFERENCES evaluations (id),
@@ -83,6 +99,7 @@ export const SCHEMA: Readonly<Record<string, string>> = {
   timing TEXT NOT NULL,
   examples TEXT,
   scores BLOB,
+  partial TEXT,
   crc INTEGER NOT NULL,
   PRIMARY KEY (split, subject)
 ) STRICT, WITHOUT ROWID`,
@@ -102,7 +119,7 @@ export const SCHEMA: Readonly<Record<string, string>> = {
 
   trials: `CREATE VIEW trials AS
 SELECT c.id, CASE WHEN e.id IS NULL THEN 'outstanding' ELSE e.status END AS status, e."values", e.kind, e.reason,
-  c.asked, t.told, json_extract(e.timing, '$[0]') AS total_ms, c.parents, c.memo, c.genome
+  c.asked, t.told, e.partial, json_extract(e.timing, '$[0]') AS total_ms, c.parents, c.memo, c.genome
 FROM candidates c LEFT JOIN evaluations e ON e.id = c.id LEFT JOIN tells t ON t.id = c.id
 ORDER BY c.id`,
 

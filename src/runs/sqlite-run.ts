@@ -10,6 +10,7 @@ import {
   decodeEvaluation,
   decodeManifest,
   decodeRecipe,
+  decodeRung,
   decodeSplit,
   decodeStopReason,
   EVALUATION_COLUMNS,
@@ -17,6 +18,7 @@ import {
   encodeCandidate,
   encodeEvaluation,
   encodeRecipe,
+  encodeRung,
   encodeStopReason,
   exactJson,
   integer,
@@ -80,7 +82,11 @@ export class SqliteRunReader implements RunReader {
         const type = text(storedType)
         if (seq !== afterSeq + 1 + i) throw new RangeError(`event ${afterSeq + 1 + i} is missing`)
         if (type === 'asked') return { seq, type, requested: integer(requested), ids: asked.get(seq) ?? [] }
-        if (type === 'told') return { seq, type, ids: told.get(seq) ?? [] }
+        if (type === 'told') {
+          const ids = told.get(seq)
+          if (ids === undefined) throw new RangeError(`event ${seq} tells of no candidate`)
+          return { seq, type, ids }
+        }
         if (type === 'stopped') return { seq, type, reason: decodeStopReason(reason) }
         throw new RangeError(`event ${seq} is of the unknown type ${show(type)}`)
       })
@@ -98,6 +104,21 @@ export class SqliteRunReader implements RunReader {
     return this.#read(`the evaluation of candidate ${id}`, () => {
       const row = this.database.first(`SELECT id, ${EVALUATION_SELECT}, crc FROM evaluations WHERE id = ?`, id)
       return row && decodeEvaluation(unseal(row).slice(1), this.objectives)
+    })
+  }
+
+  rungs(id: CandidateId): Evaluation[] {
+    const what = `the rungs of candidate ${id}`
+    return this.#read(what, () => {
+      const rows = this.#rows(
+        'rung',
+        `SELECT rung, ${EVALUATION_SELECT}, id, crc FROM rungs WHERE id = ? ORDER BY rung`,
+        id,
+      )
+      return rows.map((row, i) => {
+        if (row[0] !== i) throw new RangeError(`rung ${i} is missing`)
+        return decodeRung(row.slice(1, -1), this.objectives)
+      })
     })
   }
 
@@ -242,9 +263,20 @@ export class SqliteRun extends SqliteRunReader implements Run {
 
   recordEvaluation(id: CandidateId, evaluation: Evaluation): void {
     const columns = seal([id, ...encodeEvaluation(evaluation, this.objectives)])
-    this.#write(`the evaluation of candidate ${id}`, () =>
+    this.#write(`the evaluation of candidate ${id}`, () => {
       this.database.run(
-        `INSERT INTO evaluations (id, ${EVALUATION_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+        `INSERT INTO evaluations (id, ${EVALUATION_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+        ...columns,
+      )
+      this.database.run('DELETE FROM rungs WHERE id = ?', id)
+    })
+  }
+
+  recordRung(id: CandidateId, rung: number, evaluation: Evaluation): void {
+    const columns = seal([rung, ...encodeRung(evaluation, this.objectives), id])
+    this.#write(`a rung of candidate ${id}`, () =>
+      this.database.run(
+        `INSERT INTO rungs (rung, ${EVALUATION_COLUMNS}, id, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, rung) DO NOTHING`,
         ...columns,
       ),
     )
@@ -277,7 +309,7 @@ export class SqliteRun extends SqliteRunReader implements Run {
     this.#write(`the assessment of ${show(subject)}`, () =>
       this.database.run(
         `INSERT INTO assessments (subject, split, recipe, ${EVALUATION_COLUMNS}, crc)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (split, subject) DO NOTHING`,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (split, subject) DO NOTHING`,
         ...columns,
       ),
     )

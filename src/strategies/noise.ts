@@ -9,9 +9,11 @@ const ROUNDING = 1e-5
  * a loss that is not their mean. Shape (m,).
  *
  * Scores of 0 and 1 are counts: p (1 - p) / e with p = (successes + 1) / (e + 2), so that a perfect score on few examples is not
- * taken as certain. Others: the sample variance over e.
+ * taken as certain. Others: the sample variance over e. A loss that was estimated from some of the examples has its standard error.
  */
 export function lossVariances(trial: ToldTrial, objectives: readonly Objective[]): (number | undefined)[] {
+  if (trial.standardErrors !== undefined)
+    return trial.standardErrors.map(error => (error > 0 ? error * error : undefined))
   return objectives.map((objective, i) => {
     const scores = trial.exampleScores?.[i]
     const loss = trial.losses?.[i]

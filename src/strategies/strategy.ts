@@ -38,6 +38,11 @@ export interface ToldTrial extends Candidate {
   readonly losses: readonly number[] | undefined
   /** Per objective, shape (e,), raw direction. */
   readonly exampleScores?: readonly Float32Array[]
+  /**
+   * There where the candidate was scored on some of the examples only: how far its losses may be from those over all of them, shape (m,). It
+   * then comes without `exampleScores`, which could not be compared with those of others.
+   */
+  readonly standardErrors?: readonly number[]
 }
 
 export interface Snapshot {

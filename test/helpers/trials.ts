@@ -1,6 +1,7 @@
 import type { Candidate, CandidateId, Evaluation, FailureKind, Timing, Trial } from '../../src/candidate.ts'
 import type { Objective } from '../../src/objective.ts'
 import type { Run, RunManifest } from '../../src/runs/run-store.ts'
+import { FORMAT } from '../../src/runs/schema.ts'
 
 const NO_TIME: Timing = { totalMs: 0, mergeMs: 0, inferenceMs: 0 }
 
@@ -40,7 +41,7 @@ export const TWO_OBJECTIVES: readonly Objective[] = [
 
 export function manifest(overrides: Partial<RunManifest> = {}): RunManifest {
   return {
-    format: 1,
+    format: FORMAT,
     runId: 'test-run',
     createdAt: '2026-01-02T03:04:05.000Z',
     seed: 7,

@@ -61,7 +61,7 @@ describe('collectFacts', () => {
   it('collects front, counts and hypervolume of a run that is going on', () => {
     const facts = collectFacts(smallRun())
     expect(facts.front.map(c => c.id)).toEqual([0, 2])
-    expect(facts.counts).toEqual({ asked: 4, told: 4, failed: 1, failures: { timeout: 1 } })
+    expect(facts.counts).toMatchObject({ asked: 4, told: 4, failed: 1, failures: { timeout: 1 } })
     expect(facts.hypervolume).toBeCloseTo(0.5 * 0.25 + 0.25 * 0.75 - 0.25 * 0.25, 12)
     expect(facts.points.map(p => [p.id, p.onFront])).toEqual([
       [0, true],

@@ -29,7 +29,7 @@ export function fakeRun(fake: FakeRun): RunReader {
   return {
     folder: '/runs/fake',
     manifest: {
-      format: 1,
+      format: 2,
       runId: 'digits-1',
       createdAt: '2026-07-01T08:00:00.000Z',
       seed: 7,
@@ -46,6 +46,7 @@ export function fakeRun(fake: FakeRun): RunReader {
     events: (afterSeq = 0) => events.filter(event => event.seq > afterSeq),
     candidate: id => fake.candidates[id],
     evaluation: id => fake.evaluations[id],
+    rungs: () => [],
     trials: () =>
       fake.candidates.flatMap(candidate => {
         const evaluation = fake.evaluations[candidate.id]

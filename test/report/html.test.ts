@@ -56,7 +56,7 @@ describe('renderHtml', () => {
       front: [],
       failed: [],
       history: [],
-      counts: { asked: 0, told: 0, failed: 0, failures: {} },
+      counts: { asked: 0, told: 0, failed: 0, failures: {}, partial: 0, examplesSeen: 1 },
     })
     expect(empty).toContain('Nothing has been evaluated yet.')
     expect(empty).not.toContain('<svg')

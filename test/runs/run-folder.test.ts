@@ -171,10 +171,15 @@ describe('a run file from elsewhere', () => {
   })
 
   it('is refused if a newer version wrote it', () => {
-    const folder = copied(tampered(source(), 'PRAGMA user_version = 2'))
+    const folder = copied(tampered(source(), 'PRAGMA user_version = 3'))
     const error = refusal(() => openRun(folder))
-    expect(error.message).toContain('was written by a newer Amalgam: it has format 2, this version reads up to 1.')
+    expect(error.message).toContain('was written by a newer Amalgam: it has format 3, this version reads up to 2.')
     expect(error.hint).toBe('Update Amalgam.')
+  })
+
+  it('is refused if an earlier version wrote it', () => {
+    const error = refusal(() => openRun(copied(tampered(source(), 'PRAGMA user_version = 1'))))
+    expect(error.message).toContain('was written by an earlier Amalgam: it has format 1, this version reads format 2.')
   })
 
   it('is refused if it has a format from before the first', () => {
