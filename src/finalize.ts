@@ -43,6 +43,7 @@ export interface FinalizeParts {
 
 const FRONT_CAP = 64
 const PROMISING_CAP = 16
+const PROMISING_WAVE = 4
 const RANDOM_FRONT_CAP = 16
 const GRACE_MS = 10_000
 
@@ -148,15 +149,22 @@ class Finalizer {
   /** Those stopped early that are promising, scored on all examples; the others as they are. `undefined`: interrupted. */
   async #complete(contenders: readonly Contender[]): Promise<readonly Contender[] | undefined> {
     const { objectives, scalarization, promisingCap = PROMISING_CAP } = this.#parts
-    const evaluations = contenders.map(({ trial }) => trial.evaluation)
-    const chosen = promising(evaluations, objectives, scalarization, promisingCap).map(i => contenders[i]!)
-    const tasks = chosen.map(({ subject, recipe }): Task => ({ subject, split: 'search', recipe }))
-    if (!(await this.#assess(tasks))) return undefined
-    return contenders.map(contender => {
-      if (!chosen.includes(contender)) return contender
-      const { evaluation } = this.#assessment(contender.subject, 'search')
-      return { ...contender, trial: { ...contender.trial, evaluation } }
-    })
+    let current = contenders
+    // A few at a time: what the first ones score tells whether the next are still promising.
+    for (let left = promisingCap; left > 0; left -= PROMISING_WAVE) {
+      const evaluations = current.map(({ trial }) => trial.evaluation)
+      const chosen = new Set(promising(evaluations, objectives, scalarization, Math.min(left, PROMISING_WAVE)))
+      if (chosen.size === 0) break
+      const tasks = [...chosen].map((i): Task => ({ ...current[i]!, split: 'search' }))
+      if (!(await this.#assess(tasks.map(({ subject, split, recipe }) => ({ subject, split, recipe })))))
+        return undefined
+      current = current.map((contender, i) => {
+        if (!chosen.has(i)) return contender
+        const { evaluation } = this.#assessment(contender.subject, 'search')
+        return { ...contender, trial: { ...contender.trial, evaluation } }
+      })
+    }
+    return current
   }
 
   /** Scores what is not scored yet, `slots` at a time. False: interrupted. */

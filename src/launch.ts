@@ -1,5 +1,6 @@
 import { cpus } from 'node:os'
 import { createParetoArchive } from './archive/pareto-archive.ts'
+import { cachedExecutor } from './cached-executor.ts'
 import type { Candidate, Evaluation, StopReason } from './candidate.ts'
 import { selectObjectives } from './config/objectives.ts'
 import type { ResolvedConfig } from './config/resolved.ts'
@@ -20,6 +21,7 @@ import { recordConfig, scalarizationOf, spaceOf, viewRun } from './run-config.ts
 import { createRun, openRun } from './runs/run-folder.ts'
 import type { Run, RunManifest } from './runs/run-store.ts'
 import { FORMAT } from './runs/schema.ts'
+import { ScoreCache } from './runs/score-cache.ts'
 import { type SearchProgress, search } from './search.ts'
 import type { SearchSpace } from './space/search-space.ts'
 import { type Start, startOf } from './start.ts'
@@ -39,6 +41,8 @@ export interface LaunchOptions {
   readonly workers?: number | undefined
   /** Default 10 s. */
   readonly graceMs?: number | undefined
+  /** File of the example scores of earlier runs, made if it is missing: what was scored before is not scored again. Absent: none. */
+  readonly cache?: string | undefined
   readonly onProgress?: (progress: SearchProgress) => void
   /** While baselines, the front and the winner are scored: jobs done and jobs known to be needed so far. */
   readonly onScoring?: (done: number, total: number) => void
@@ -63,14 +67,16 @@ export interface Outcome {
  * @throws {AmalgamError} before the folder exists, if anything the config names is missing, broken or does not fit.
  */
 export async function startRun(config: ResolvedConfig, folder: string, options: LaunchOptions): Promise<Outcome> {
-  const { objectives, positions, inputs } = await evaluatorFacts(config)
+  const facts = await evaluatorFacts(config)
+  const { objectives, inputs } = facts
   const inspection = inspectSources(config.sources)
   const recorded = recordOf(config, inspection, { weights: true })
   const space = spaceOf(recorded)
-  const digests = { ...(await sourceDigests(inspection)), ...inputs }
-  const facts = gatherStart(config, { space, objectives, digests })
+  const sources = await sourceDigests(inspection)
+  const digests = { ...sources, ...inputs }
+  const started = gatherStart(config, { space, objectives, digests })
   // What cannot be recorded exactly, and a strategy that cannot search this space, say so now.
-  const start = startOf({ folder, fact: name => facts[name] }, space.genes.length, objectives.length)
+  const start = startOf({ folder, fact: name => started[name] }, space.genes.length, objectives.length)
   strategyFactory(config, space, objectives, start).create()
   const manifest: RunManifest = {
     format: FORMAT,
@@ -85,9 +91,9 @@ export async function startRun(config: ResolvedConfig, folder: string, options: 
     digests,
     environment: environment(),
   }
-  const executor = await openExecutor(config, positions, options)
+  const executor = await openExecutor(config, facts, digestsById(inspection, sources), options)
   try {
-    const run = createRun(folder, manifest, { budget: config.budget, facts })
+    const run = createRun(folder, manifest, { budget: config.budget, facts: started })
     try {
       return await conduct(run, config, space, executor, options)
     } finally {
@@ -112,8 +118,10 @@ export async function continueRun(
   try {
     const { config: recorded, space } = viewRun(run)
     const config = recorded.resolved
-    const { positions, inputs } = await evaluatorFacts(config)
-    requireSameInputs(run, { ...(await sourceDigests(inspectSources(config.sources))), ...inputs })
+    const facts = await evaluatorFacts(config)
+    const inspection = inspectSources(config.sources)
+    const sources = await sourceDigests(inspection)
+    requireSameInputs(run, { ...sources, ...facts.inputs })
     if (budget !== undefined) {
       if (budget < run.budget) {
         throw new ConfigError(`The budget can only be raised: the run has ${run.budget}, got ${budget}.`, {
@@ -122,7 +130,7 @@ export async function continueRun(
       }
       if (budget > run.budget) run.raiseBudget(budget)
     }
-    const executor = await openExecutor(config, positions, options)
+    const executor = await openExecutor(config, facts, digestsById(inspection, sources), options)
     try {
       return await conduct(run, config, space, executor, options)
     } finally {
@@ -261,8 +269,9 @@ function randomStrategy(
 async function evaluatorFacts(config: ResolvedConfig) {
   const evaluator = await createEvaluator(config.evaluator)
   const { objectives, positions } = selectObjectives(evaluator.objectives, config.objectives)
-  return { objectives, positions, inputs: evaluator.inputs }
+  return { objectives, positions, inputs: evaluator.inputs, all: evaluator.objectives, digest: evaluator.digest }
 }
+type EvaluatorFacts = Awaited<ReturnType<typeof evaluatorFacts>>
 
 /** File → SHA-256. */
 async function sourceDigests(inspection: SourceInspection): Promise<Record<string, string>> {
@@ -270,15 +279,23 @@ async function sourceDigests(inspection: SourceInspection): Promise<Record<strin
   return Object.fromEntries((await digestFiles([...files])).map(({ path, sha256 }) => [path, sha256]))
 }
 
+/** Source → SHA-256 of its files. */
+function digestsById(inspection: SourceInspection, files: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    inspection.sources.map(source => [source.id, source.files.map(file => files[file]).join(' ')]),
+  )
+}
+
 /** The evaluator scores all its objectives; the run records those it optimises, in its order. */
 async function openExecutor(
   config: ResolvedConfig,
-  positions: readonly number[],
+  { positions, all, digest }: EvaluatorFacts,
+  sources: Readonly<Record<string, string>>,
   options: LaunchOptions,
 ): Promise<Executor> {
   let closing = false
   const workers = options.workers ?? (config.workers === 'auto' ? cpus().length : config.workers)
-  const executor = await createWorkerHostExecutor(
+  const host = await createWorkerHostExecutor(
     { sources: config.sources, evaluator: config.evaluator },
     {
       workers: Math.min(workers, config.slots),
@@ -289,15 +306,21 @@ async function openExecutor(
       },
     },
   )
+  const cache =
+    options.cache === undefined ? undefined : ScoreCache.open(options.cache, message => options.onMessage?.(message))
+  const executor =
+    cache === undefined
+      ? host
+      : cachedExecutor({ executor: host, cache, objectives: all, evaluatorDigest: digest, sources })
   return {
     submit: async (job, signal) => {
       const { ranges, ...rest } = job
       if (ranges === undefined) return pick(await executor.submit(job, signal), positions)
-      const all = executor.exampleCount(job.split).map(() => ({ begin: 0, end: 0 }))
+      const wanted = executor.exampleCount(job.split).map(() => ({ begin: 0, end: 0 }))
       positions.forEach((position, i) => {
-        all[position] = ranges[i]!
+        wanted[position] = ranges[i]!
       })
-      return pick(await executor.submit({ ...rest, ranges: all }, signal), positions)
+      return pick(await executor.submit({ ...rest, ranges: wanted }, signal), positions)
     },
     exampleCount: split => pickEach(executor.exampleCount(split), positions),
     diagnostics: () => executor.diagnostics(),

@@ -104,7 +104,7 @@ describe('a search that races its candidates', () => {
         workers,
         delayMs: () => rng.integer(0, 4),
       })
-      await race(run, { executor })
+      await race(run, { executor, budget: 20 })
       tables.push(tableOf(run))
       run.close()
     }
@@ -113,14 +113,14 @@ describe('a search that races its candidates', () => {
   })
 
   it('ends with the same table when its process dies after any write, and looks at no example twice', async () => {
-    const budget = 8
+    const budget = 6
     const examples = ({ jobs }: FakeExecutor): number =>
       jobs.reduce((sum, { ranges }) => sum + ranges![0]!.end - ranges![0]!.begin, 0)
     const whole = newRun()
     const { executor } = await race(whole, { budget })
     const expected = tableOf(whole)
     whole.close()
-    for (let writes = 1; ; writes += 3) {
+    for (let writes = 1; ; writes += 5) {
       const folder = `${tempFolder()}/run`
       const run = newRun(folder)
       const death = await race(run, { wrapped: crashAfter(run, writes), budget }).catch(error => error)

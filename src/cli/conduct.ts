@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { EXIT, type ExitCode } from '../errors.ts'
 import type { LaunchOptions, Outcome } from '../launch.ts'
 import { collectFacts } from '../report/facts.ts'
@@ -12,9 +12,13 @@ import { print, printJson, say, textOptions } from './output.ts'
 import { createProgress } from './progress.ts'
 import { canRedraw } from './terminal.ts'
 
+/** Example scores of all runs of a folder, beside them. */
+const CACHE_FILE = 'example-scores.sqlite'
+
 export interface ConductFlags {
   readonly json?: boolean
   readonly progress?: boolean
+  readonly cache?: boolean
 }
 
 export interface Conducted {
@@ -57,6 +61,7 @@ export async function conductRun(
   try {
     const outcome = await launch({
       signal: controller.signal,
+      ...(flags.cache !== false && { cache: join(dirname(folder), CACHE_FILE) }),
       onProgress: update => progress.update(update),
       onScoring: (scored, total) => {
         if (!scoring) {

@@ -57,6 +57,7 @@ export function createProgram(): Command {
     .option('--run <dir>', 'folder of the run (default: runs/<name>-<n>)')
     .option('--async', 'tell results in arrival order: no waiting, not reproducible')
     .option('--json', 'print the front as JSON when done')
+    .option('--no-cache', 'score everything anew: neither use nor keep example scores of other runs')
     .option('--no-progress', 'no progress on stderr')
     .addHelpText(
       'after',
@@ -71,6 +72,7 @@ export function createProgram(): Command {
     .option('--budget <n>', 'raise the budget to n candidates in all', wholeNumber('--budget', 1))
     .option('--workers <n>', 'worker threads (default: processor cores)', wholeNumber('--workers', 1))
     .option('--json', 'print the front as JSON when done')
+    .option('--no-cache', 'score everything anew: neither use nor keep example scores of other runs')
     .option('--no-progress', 'no progress on stderr')
     .addHelpText('after', '\nExamples:\n  amalgam resume digits-1\n  amalgam resume latest --budget 600')
     .action(async (run, options) => (await import('./commands/resume.ts')).resumeCommand(run, options))
