@@ -14,7 +14,7 @@ const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
 function simulate(seed: number, models: number, items: number) {
   const rng = createRng(seed)
   const bank = Array.from({ length: items }, () => ({ a: Math.exp(0.3 * rng.normal()), b: 1.2 * rng.normal() }))
-  const abilities = Array.from({ length: models }, () => rng.normal())
+  const abilities = Array.from({ length: models }, () => 0.7 * rng.normal()) // candidates of a run are alike
   const answers = abilities.map(theta =>
     Float32Array.from(bank, ({ a, b }) => (rng.uniform() < sigmoid(a * (theta - b)) ? 1 : 0)),
   )
