@@ -116,6 +116,7 @@ export function createProgram(): Command {
     )
     .option('--shard-size <size>', 'most bytes of one weight file of a folder (default "5 GB")')
     .option('--external-data', 'write the weights of an .onnx file beside it, also below 2 GB')
+    .option('--compare', 'merge in memory too, as a search does, and say how far the two are apart')
     .option('--allow-non-finite', 'merge NaN and infinities in the weights, and list them, instead of refusing them')
     .option('--json', 'print what was written as JSON')
     .addHelpText(

@@ -16,7 +16,8 @@ export async function scoreJob(worker: WorkerSession, job: EvaluationJob): Promi
   let inferenceMs = 0
   const timing = (): Timing => ({ totalMs: performance.now() - start, mergeMs, inferenceMs })
   try {
-    const model = worker.merger.merge(job.recipe)
+    // What a report quotes is scored by the definitions, as a written file is; a search takes the fast path, equal up to float32 rounding.
+    const model = worker.merger.merge(job.recipe, { exact: job.split === 'holdout' })
     mergeMs = performance.now() - start
     const scores = await worker.session.score(model, job.split, job.ranges)
     if (Number.isFinite(scores.inferenceMs)) inferenceMs = scores.inferenceMs

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openCheckpoint } from '../../src/formats/open-file.ts'
+import { differenceFromCandidate } from '../../src/merge/compare.ts'
 import { createMerger } from '../../src/merge/merge.ts'
 import { OPERATORS } from '../../src/merge/operators/registry.ts'
 import { loadSharedSources } from '../../src/merge/sources.ts'
@@ -55,6 +56,7 @@ describe('a recipe of any operator', () => {
     const merged = createMerger(loadSharedSources(sources, { threads: 1 }), 0).merge(recipe)
     const out = join(folder, 'merged.safetensors')
     await mergeToFiles(recipe, sources, out)
+    expect(differenceFromCandidate(recipe, sources, out).relative).toBeLessThanOrEqual(1e-6)
     const written = openCheckpoint(out)
     for (const [tensorName, { data }] of merged.tensors) {
       const values = new Float32Array(written.read(tensorName).slice().buffer)
@@ -64,6 +66,20 @@ describe('a recipe of any operator', () => {
       expect(data.every(Number.isFinite)).toBe(true)
     }
     written.close()
+  })
+
+  it('is told apart from the candidate by the largest difference, and where it is', async () => {
+    const { folder, sources } = models()
+    const recipe = recipeOf('ties')
+    const out = join(folder, 'merged.safetensors')
+    await mergeToFiles(
+      { ...recipe, groups: [{ ...recipe.groups[0]!, parameters: { lambda: 0.5 } }, recipe.groups[1]!] },
+      sources,
+      out,
+    )
+    const { relative, tensor } = differenceFromCandidate(recipe, sources, out)
+    expect(relative).toBeGreaterThan(1e-3)
+    expect(tensor).toMatch(/^layers\.[01]\.w$/)
   })
 
   it('computes again only what the next recipe changes', () => {

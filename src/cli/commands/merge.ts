@@ -3,6 +3,7 @@ import { dirname, extname, resolve } from 'node:path'
 import { parseYamlFile } from '../../config/load.ts'
 import { parseBytes } from '../../config/schema.ts'
 import { ConfigError, show } from '../../errors.ts'
+import { differenceFromCandidate } from '../../merge/compare.ts'
 import { looksLikeMergekit, mergeMergekit } from '../../merge/mergekit/merge-config.ts'
 import { describeNonFinite } from '../../merge/non-finite.ts'
 import { mergeToFiles } from '../../merge/write-model.ts'
@@ -15,6 +16,7 @@ interface MergeFlags {
   readonly shardSize?: string
   readonly externalData?: boolean
   readonly allowNonFinite?: boolean
+  readonly compare?: boolean
   readonly json?: boolean
 }
 
@@ -36,18 +38,27 @@ export async function mergeCommand(what: string, flags: MergeFlags): Promise<voi
     ...(flags.externalData ? { singleFileBytes: 0 } : {}),
     allowNonFinite: flags.allowNonFinite === true,
   })
+  const difference = flags.compare ? differenceFromCandidate(recipe, sources, resolve(flags.out)) : undefined
   if (flags.json) {
     printJson({
       v: 1,
       files,
       bytes,
       recipe,
+      ...(difference === undefined ? {} : { difference }),
       nonFinite: nonFinite.map(found => ({ ...found, value: String(found.value) })),
     })
     return
   }
   for (const found of nonFinite) print(`Written: ${describeNonFinite(found)}.`)
   print(`Merged ${label} (${recipe.method} of ${recipe.sources.join(', ')}): ${written(files, bytes)}`)
+  if (difference !== undefined) {
+    print(
+      difference.relative === 0
+        ? 'Equal, bit for bit in float32, to the merge as a search scores it.'
+        : `Largest difference from the merge as a search scores it: ${difference.relative.toExponential(1)} of the largest weight in ${show(difference.tensor)}.`,
+    )
+  }
 }
 
 /** A flag that would do nothing is an error. @param ending of the output that it is for; empty for a folder */
@@ -67,6 +78,8 @@ async function mergeConfiguration(path: string, parsed: unknown, flags: MergeFla
   const isFolder = !['.safetensors', '.onnx'].includes(extname(flags.out).toLowerCase())
   if (!isFolder)
     throw new ConfigError(`A mergekit configuration makes a folder, and ${show(flags.out)} is named like a file.`)
+  if (flags.compare)
+    throw new ConfigError('--compare is for recipes, which a search scores, not for mergekit configurations.')
   if (flags.allowNonFinite) throw new ConfigError('--allow-non-finite is for recipes, not for mergekit configurations.')
   const shardBytes = shardSize(flags)
   const seed = flags.seed === undefined ? undefined : Number(flags.seed)
