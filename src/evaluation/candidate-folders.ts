@@ -68,7 +68,14 @@ export interface FolderOptions {
 const MEMORY = '/dev/shm'
 const PREFIX = 'amalgam-candidates-'
 const DTYPES = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' } as const
-const TORCH_NAMES = { F64: 'float64', F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const
+const TORCH_NAMES = {
+  F64: 'float64',
+  F32: 'float32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+  F8_E4M3: 'float8_e4m3fn',
+  F8_E5M2: 'float8_e5m2',
+} as const
 /** From here on a float32 is an infinity as float16: half way past its largest finite number. */
 const HALF_INFINITE_FROM = 65520
 

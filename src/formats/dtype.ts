@@ -1,9 +1,10 @@
 import { FormatError, nearest, show } from '../errors.ts'
+import { decodeFloat8, encodeFloat8, type Float8 } from './float8.ts'
 
 /**
  * Element types of the safetensors format and their conversion to and from float32, the type every merge computes in.
  *
- * float16: IEEE 754 binary16 (1 sign, 5 exponent, 10 fraction bits). bfloat16: the upper half of a binary32.
+ * float16: IEEE 754 binary16 (1 sign, 5 exponent, 10 fraction bits). bfloat16: the upper half of a binary32. 8-bit floats: `float8.ts`.
  */
 
 const BYTES = {
@@ -26,11 +27,11 @@ const BYTES = {
 
 export type Dtype = keyof typeof BYTES
 
-/** The types whose tensors can be merged. The 8-bit floats cannot: their scales live in other tensors. */
-export type WeightDtype = 'F64' | 'F32' | 'F16' | 'BF16'
+/** The types whose tensors can be merged. An 8-bit float whose scale is in another tensor cannot: see `merge/inspect.ts`. */
+export type WeightDtype = 'F64' | 'F32' | 'F16' | 'BF16' | Float8
 
 const NAMES: ReadonlySet<string> = new Set(Object.keys(BYTES))
-const WEIGHTS: ReadonlySet<string> = new Set(['F64', 'F32', 'F16', 'BF16'])
+const WEIGHTS: ReadonlySet<string> = new Set(['F64', 'F32', 'F16', 'BF16', 'F8_E4M3', 'F8_E5M2'])
 
 /** Bytes of one element. */
 export function dtypeBytes(dtype: Dtype): number {
@@ -108,6 +109,10 @@ export function decodeToFloat32(bytes: Uint8Array, dtype: WeightDtype, target: F
       for (let i = 0; i < n; i++) bits[i] = half[i]! << 16
       return
     }
+    case 'F8_E4M3':
+    case 'F8_E5M2':
+      decodeFloat8(bytes, dtype, target)
+      return
   }
 }
 
@@ -139,6 +144,10 @@ export function encodeFloat32(values: Float32Array, dtype: WeightDtype, target: 
       })
       return
     }
+    case 'F8_E4M3':
+    case 'F8_E5M2':
+      encodeFloat8(values, dtype, target)
+      return
   }
 }
 

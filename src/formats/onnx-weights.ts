@@ -26,6 +26,8 @@ const WEIGHTS: Readonly<Partial<Record<string, WeightDtype>>> = {
   float64: 'F64',
   float16: 'F16',
   bfloat16: 'BF16',
+  float8e4m3fn: 'F8_E4M3',
+  float8e5m2: 'F8_E5M2',
 }
 
 /** By name, in file order. Integers, booleans and text are part of the architecture and left out. */

@@ -155,7 +155,7 @@ function parseInitializer(bytes: ByteSource, field: Field, file: string): OnnxIn
   const shape: number[] = []
   let type = 0
   let location: number = DATA_LOCATION.inside
-  let inside: Inside = { fields: 0, raw: 0, only: undefined }
+  let inside: Inside = { fields: 0, raw: 0, bytes: 0, only: undefined }
   const entries: Parameters<typeof readExternalEntry>[3] = new Map()
   for (const part of fieldsOf(bytes, field.value, file)) {
     switch (part.number) {
@@ -182,6 +182,7 @@ function parseInitializer(bytes: ByteSource, field: Field, file: string): OnnxIn
         inside = {
           fields: inside.fields + 1,
           raw: inside.raw + (part.number === TENSOR.rawData ? 1 : 0),
+          bytes: inside.bytes + part.value.end - part.value.start,
           only: inside.fields === 0 ? part : undefined,
         }
         break
@@ -197,7 +198,9 @@ function parseInitializer(bytes: ByteSource, field: Field, file: string): OnnxIn
   const dtype = dtypeOf(type)
   const count = elementCount(shape, where, isExternal ? EXTERNAL_ELEMENTS_LIMIT : undefined)
   const external = isExternal ? parseExternalValues(entries, where) : undefined
-  if (!isExternal && inside.fields === 0) requireBytes(0, dtype, count, where)
+  // A shape that the file cannot hold, before anybody takes memory for it: numbers of variable length take a byte at least.
+  const leastBytes = dtype === 'float32' ? 4 : dtype === 'float64' ? 8 : 1
+  if (!isExternal && inside.bytes < count * leastBytes) requireBytes(inside.bytes, dtype, count, where)
   if (external?.length !== undefined) requireBytes(external.length, dtype, count, where)
   return {
     name,
@@ -210,10 +213,11 @@ function parseInitializer(bytes: ByteSource, field: Field, file: string): OnnxIn
   }
 }
 
-/** The fields that hold values: how many, how many of them raw, and the field if there is one. */
+/** The fields that hold values: how many, how many of them raw, their bytes, and the field if there is one. */
 interface Inside {
   readonly fields: number
   readonly raw: number
+  readonly bytes: number
   readonly only: Field | undefined
 }
 

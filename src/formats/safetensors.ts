@@ -74,16 +74,18 @@ export function readHeaderLength(start: Uint8Array, fileBytes: number, file: str
 export function parseSafetensorsHeader(json: Uint8Array, fileBytes: number, file: string): SafetensorsHeader {
   const where = `${file}: the header`
   if (json[0] !== 0x7b) throw new FormatError(`${where} must start with "{".`)
-  const document = parseStrictJson(json, { where, depth: DEPTH_LIMIT, members: TENSOR_COUNT_LIMIT + 1 })
-  if (!(document instanceof Map)) throw new FormatError(`${where} must be an object.`)
-
   const dataStart = LENGTH_BYTES + json.byteLength
   const entries: SafetensorsEntry[] = []
   let metadata: ReadonlyMap<string, string> = new Map()
-  for (const [name, value] of document as ReadonlyMap<string, StrictJson>) {
-    if (name === METADATA) metadata = parseMetadata(value, where)
-    else entries.push(parseEntry(name, value, dataStart, file))
-  }
+  parseStrictJson(json, {
+    where,
+    depth: DEPTH_LIMIT,
+    members: TENSOR_COUNT_LIMIT + 1,
+    each: (name, value) => {
+      if (name === METADATA) metadata = parseMetadata(value, where)
+      else entries.push(parseEntry(name, value, dataStart, file))
+    },
+  })
   if (entries.length > TENSOR_COUNT_LIMIT) {
     throw new FormatError(`${where} lists ${entries.length} tensors, and at most ${TENSOR_COUNT_LIMIT} are read.`)
   }

@@ -30,8 +30,10 @@ export interface StrictJsonOptions {
   readonly where: string
   /** Arrays and objects may nest this deep. */
   readonly depth: number
-  /** Most members of one object. */
+  /** Most members of one object, and most values inside one member of the outermost. */
   readonly members: number
+  /** Is given the members of the outermost object one by one, which are then not kept: for files with more of them than should be in memory. */
+  readonly each?: (name: string, value: StrictJson) => void
 }
 
 /** @throws {FormatError} with the byte position, on anything but one JSON value, with spaces around it allowed. */
@@ -56,6 +58,8 @@ class Scanner {
   readonly #text: string
   readonly #options: StrictJsonOptions
   #at = 0
+  /** Since the last member of the outermost object. */
+  #values = 0
 
   constructor(text: string, options: StrictJsonOptions) {
     this.#text = text
@@ -71,6 +75,9 @@ class Scanner {
   }
 
   #value(depth: number): StrictJson {
+    if (++this.#values > this.#options.members) {
+      this.#fail(`has more than ${this.#options.members} values in one member`)
+    }
     const first = this.#text[this.#at]
     if (first === '{') return this.#object(depth + 1)
     if (first === '[') return this.#array(depth + 1)
@@ -85,6 +92,7 @@ class Scanner {
   #object(depth: number): StrictJsonObject {
     this.#enter(depth)
     const members = new Map<string, StrictJson>()
+    const each = depth === 1 ? this.#options.each : undefined
     if (this.#closes('}')) return members
     for (;;) {
       if (this.#text[this.#at] !== '"') this.#fail(`needs a name in quotes, not ${this.#found()}`)
@@ -97,7 +105,10 @@ class Scanner {
       if (this.#text[this.#at] !== ':') this.#fail(`needs ":" after a name, not ${this.#found()}`)
       this.#at++
       this.#space()
-      members.set(name, this.#value(depth))
+      if (depth === 1) this.#values = 0
+      const value = this.#value(depth)
+      each?.(name, value)
+      members.set(name, each === undefined ? value : null)
       if (this.#ends('}')) return members
     }
   }

@@ -2,6 +2,7 @@ import { ConfigError, MergeError, nearest, show } from '../errors.ts'
 import type { Checkpoint } from '../formats/checkpoint.ts'
 import { type Dtype, isWeightDtype } from '../formats/dtype.ts'
 import type { TensorSpec } from '../formats/safetensors.ts'
+import { requireNoScale } from './float8-scales.ts'
 import { SOURCES_LIMIT, type WeightTensor } from './layout.ts'
 import { storedTensors } from './lora-checkpoint.ts'
 
@@ -43,15 +44,9 @@ export function requireCommonTensors(sources: readonly NamedCheckpoint[]): Commo
   const weights: WeightTensor[] = []
   const others: TensorSpec[] = []
   for (const { name, dtype, shape } of storedTensors(first.checkpoint).values()) {
+    requireNoScale(name, dtype, first.checkpoint.tensors)
     if (isWeightDtype(dtype)) {
       weights.push({ name, dtype, shape, elements: shape.reduce((product, size) => product * size, 1) })
-    } else if (dtype.startsWith('F8')) {
-      throw new MergeError(
-        `Tensor ${show(name)} is ${dtype}; 8-bit floats mean nothing without scales that are stored elsewhere.`,
-        {
-          hint: 'Convert the sources to BF16, F16 or F32 first.',
-        },
-      )
     } else {
       others.push({ name, dtype, shape })
     }

@@ -69,6 +69,8 @@ const TORCH_NAMES: Readonly<Record<WeightDtype, string>> = {
   F32: 'float32',
   F16: 'float16',
   BF16: 'bfloat16',
+  F8_E4M3: 'float8_e4m3fn',
+  F8_E5M2: 'float8_e5m2',
 }
 
 /**

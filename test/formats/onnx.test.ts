@@ -123,6 +123,11 @@ describe('parseOnnxModel', () => {
       model(initializer(text(8, 'w'.repeat(2048)))),
       'm.onnx has a name of 2048 bytes; at most 1024 are read.',
     ],
+    [
+      'a shape that its typed values cannot fill',
+      raw(int(1, 127), int(2, 10), bytes(5, new Uint8Array(40))),
+      'm.onnx: initializer "w" needs 254 bytes for 127 float16 elements, got 40.',
+    ],
     ['segments', raw(field(3, int(1, 0))), 'm.onnx: initializer "w" is stored in segments, which are not supported.'],
     ['sparse initializers', model(field(15, int(1, 0))), 'm.onnx has sparse initializers, which are not supported.'],
     [

@@ -83,11 +83,15 @@ describe('sources that do not fit together', () => {
     )
   })
 
-  it('hold 8-bit floats', () => {
-    expect(complaint({ x: { w: { dtype: 'F8_E4M3', shape: [2], data: new Uint8Array(2) } } })).toEqual([
+  it('hold 8-bit floats with scales of their own', () => {
+    const scaled = {
+      'a.weight': { dtype: 'F8_E4M3', shape: [2], data: new Uint8Array(2) },
+      'a.weight_scale_inv': tensor([1]),
+    } as const
+    expect(complaint({ x: scaled })).toEqual([
       MergeError,
-      'Tensor "w" is F8_E4M3; 8-bit floats mean nothing without scales that are stored elsewhere.',
-      'Convert the sources to BF16, F16 or F32 first.',
+      'Tensor "a.weight" is F8_E4M3 and means something only times the scale "a.weight_scale_inv".',
+      'Convert the sources to BF16, F16 or F32 first, their scales multiplied in.',
     ])
   })
 

@@ -109,6 +109,27 @@ describe('a model that is written', () => {
     expect([...checkpoint.metadata]).toEqual([['format', 'pt']])
   })
 
+  it.each(['F8_E4M3', 'F8_E5M2'] as const)('of %s sources is rounded to it once', async dtype => {
+    const folder = newFolder()
+    const [a, b] = [gen(3, 5000), gen(4, 5000)]
+    const references = saveModels(folder, { a: { w: tensor(a, [5000], dtype) }, b: { w: tensor(b, [5000], dtype) } })
+    const merge = linearRecipe({ a: 1, b: 2 })
+    const merged = createMerger(loadSharedSources(references), 0).merge(merge).tensors.get('w')!.data
+    const out = join(folder, 'out.safetensors')
+    await mergeToFiles(merge, references, out)
+    const checkpoint = openCheckpoint(out)
+    const expected = new Uint8Array(5000)
+    encodeFloat32(merged, dtype, expected)
+    expect(checkpoint.tensors.get('w')!.dtype).toBe(dtype)
+    expect(Buffer.compare(checkpoint.read('w'), expected)).toBe(0)
+    checkpoint.close()
+
+    const large = saveModels(newFolder(), { a: { w: tensor([300], [1], dtype) } })
+    const scale = dtype === 'F8_E4M3' ? 2 : 300
+    const error = await rejection(mergeToFiles(linearRecipe({ a: scale }, { normalize: false }), large, out))
+    expect(error.message).toMatch(new RegExp(`^Tensor "w" has a merged value of magnitude .* as ${dtype}\\.$`))
+  })
+
   it('has the same bytes each time, and each way the sources are stored', async () => {
     const folder = newFolder()
     const references = saveModels(folder, models('F32'))

@@ -1,6 +1,7 @@
 import { ConfigError, MergeError, show } from '../../errors.ts'
 import { isWeightDtype, type WeightDtype } from '../../formats/dtype.ts'
 import { indexLayers, type LayerIndex, layerOf } from '../../space/layer-groups.ts'
+import { requireNoScale } from '../float8-scales.ts'
 import { settingsOf } from '../operators/apply.ts'
 import type { MergeOperator } from '../operators/operator.ts'
 import { findOperator } from '../operators/registry.ts'
@@ -195,6 +196,8 @@ class ProgramBuilder {
       )
     }
     const dtype = first!.tensor.dtype
+    for (const { source, reference, tensor } of found)
+      requireNoScale(reference.tensor, tensor.dtype, this.#models.get(source.model)!.tensors)
     if (!isWeightDtype(dtype)) {
       tensors.push({
         kind: 'copied',

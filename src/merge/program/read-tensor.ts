@@ -115,4 +115,6 @@ export const INFINITE_FROM: Readonly<Record<WeightDtype, number>> = {
   F32: Number.POSITIVE_INFINITY,
   F16: 65_520,
   BF16: 2 ** 128 * (1 - 2 ** -9),
+  F8_E4M3: 464 + 2 ** -15, // 464 itself is a tie, and goes to 448; what is beyond becomes NaN
+  F8_E5M2: 61_440,
 }

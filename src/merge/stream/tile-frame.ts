@@ -116,7 +116,7 @@ export class TileFrame {
     this.pass(inputs, begin, end, (start, count, whole) => {
       const largest = compute(start, count, whole)
       if (!isFiniteResult(largest)) throw new IrregularTensor()
-      if (largest >>> 0 >= SAFE_BITS) requireFits(name, largest, written)
+      if (largest >>> 0 >= SAFE_BITS || size === 1) requireFits(name, largest, written)
       this.#narrow(filled, whole)
       filled += count
       if (filled === tile || start + count === end) {
@@ -179,7 +179,7 @@ export class TileFrame {
 
 /** Kernels read and write whole blocks, so beyond the end of a tile by less than one, of float64 at most. */
 const SLACK = BLOCK_FLOATS * 8
-/** Bits of 65504, the largest float16: below it, every type holds a magnitude. */
+/** Bits of 65504, the largest float16: below it, every type of two bytes and more holds a magnitude. */
 const SAFE_BITS = 0x477fe000
 
 /** To a multiple of the kernels' block. */
