@@ -1,3 +1,4 @@
+import { createRequire, register } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
@@ -7,7 +8,7 @@ import type { EvaluatorDefinition } from './definition.ts'
 import type { Evaluator } from './evaluator.ts'
 
 /**
- * The plug-in route: a JavaScript module of the user's own that exports
+ * The plug-in route: a JavaScript or TypeScript module of the user's own that exports
  *
  *     export async function createEvaluator(id, options) { return { id, objectives, digest, inputs, open } }
  *
@@ -15,14 +16,14 @@ import type { Evaluator } from './evaluator.ts'
  * before `open()`. Naming the module in a config is the permission to run it.
  */
 const moduleOptionsSchema = z.strictObject({
-  path: z.string().min(1).describe('A .js or .mjs file that exports createEvaluator(id, options).'),
+  path: z.string().min(1).describe('A .js, .mjs or .ts file that exports createEvaluator(id, options).'),
   options: z.json().default(null).describe('Handed to createEvaluator as it is.'),
 })
 export type ModuleOptions = z.infer<typeof moduleOptionsSchema>
 
 export const moduleEvaluator: EvaluatorDefinition<ModuleOptions> = {
   kind: 'module',
-  summary: 'An evaluator of your own: a JavaScript module that exports createEvaluator(id, options).',
+  summary: 'An evaluator of your own: a JavaScript or TypeScript module that exports createEvaluator(id, options).',
   options: moduleOptionsSchema,
   resolvePaths: (options, folder) => ({ ...options, path: resolve(folder, options.path) }),
   create: async (id, { path, options }) => {
@@ -39,6 +40,7 @@ export const moduleEvaluator: EvaluatorDefinition<ModuleOptions> = {
 
 async function loadFactory(path: string): Promise<(id: string, options: JsonValue) => unknown> {
   let loaded: Readonly<Record<string, unknown>>
+  if (/\.m?ts$/.test(path)) prepareTypeScript(path)
   try {
     loaded = await import(pathToFileURL(path).href)
   } catch (error) {
@@ -53,6 +55,29 @@ async function loadFactory(path: string): Promise<(id: string, options: JsonValu
       `The evaluator module ${show(path)} must export a function createEvaluator; it exports ${show(Object.keys(loaded).join(', ')) || 'nothing'}.`,
     )
   return (evaluatorId, options) => factory(evaluatorId, options)
+}
+
+let isHooked = false
+
+/**
+ * Node reads TypeScript by itself from 22.18 on; before, the compiler of the project that the file belongs to does it.
+ * @throws {EvaluatorError} when there is none
+ */
+function prepareTypeScript(path: string): void {
+  const { typescript } = process.features as { readonly typescript?: string | false }
+  if (isHooked || (typescript !== undefined && typescript !== false)) return
+  try {
+    createRequire(path).resolve('typescript')
+  } catch (cause) {
+    throw new EvaluatorError(
+      `The evaluator module ${show(path)} is TypeScript, which Node ${process.versions.node} cannot read by itself.`,
+      { hint: 'Use Node 22.18 or newer, or run "npm install typescript" in its folder.', cause },
+    )
+  }
+  // Loaded by Node itself, so from the compiled sources, also where these are read from TypeScript.
+  const here = import.meta.url.replace(/\/src\/(?!.*\/src\/)/, '/dist/')
+  register(new URL('typescript-hook.js', import.meta.url.endsWith('.ts') ? here : import.meta.url))
+  isHooked = true
 }
 
 function findProblem(value: unknown, id: string): string | undefined {
