@@ -19,8 +19,8 @@ from lines import Lines  # noqa: E402
 from weights import ResidentWeights  # noqa: E402
 
 SPLITS = ("search", "select", "holdout")
-# Per document the harness keeps (log-likelihood in nats, words or bytes) for these.
-PER_DOCUMENT = {"word_perplexity": math.exp, "byte_perplexity": math.exp, "bits_per_byte": lambda nats: nats / math.log(2)}
+# Per document the harness keeps (log-likelihood in nats, words or bytes) for these. Perplexities stay in nats, which cannot overflow.
+PER_DOCUMENT = {"word_perplexity": float, "byte_perplexity": float, "bits_per_byte": lambda nats: nats / math.log(2)}
 
 
 def document_score(metric, value):

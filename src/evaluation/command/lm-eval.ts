@@ -18,10 +18,10 @@ export interface WantedMetric {
   readonly metric: string
 }
 
-/** Per document of a perplexity task the harness keeps [log-likelihood in nats, words or bytes]; its own aggregate is over all of them. */
+/** Per document of a perplexity task the harness keeps [log-likelihood in nats, words or bytes]; its own aggregate is over all of them. A perplexity's score stays in nats: e to what a word without spaces costs is no number. */
 const PER_DOCUMENT: Readonly<Record<string, (nats: number) => number>> = {
-  word_perplexity: Math.exp,
-  byte_perplexity: Math.exp,
+  word_perplexity: nats => nats,
+  byte_perplexity: nats => nats,
   bits_per_byte: nats => nats / Math.LN2,
 }
 
