@@ -55,9 +55,10 @@ const DTYPE_NAMES: Readonly<Record<WeightDtype, string | undefined>> = {
   BF16: 'bfloat16',
   F16: 'float16',
   F32: 'float32',
+  // mergekit has no name for these, and keeps them where no type is asked for.
   F64: undefined,
   F8_E4M3: undefined,
-  F8_E5M2: undefined, // mergekit has no name for it, and keeps it where no type is asked for
+  F8_E5M2: undefined,
 }
 
 /**
