@@ -31,7 +31,7 @@ export function headline(facts: RunFacts): string {
 }
 
 /** Sentences about how the search went about it: what it began with, and who took over when, and why. */
-export function searchNotes(facts: Pick<RunFacts, 'strategy' | 'start' | 'decisions'>): string[] {
+export function searchNotes(facts: Pick<RunFacts, 'strategy' | 'start' | 'decisions' | 'counts'>): string[] {
   const { warmStart, guesses = [] } = facts.start
   const began = [
     ...(warmStart === undefined ? [] : [`${plural(warmStart.trials, 'trial')} of ${printable(warmStart.run)}`]),
@@ -39,6 +39,11 @@ export function searchNotes(facts: Pick<RunFacts, 'strategy' | 'start' | 'decisi
   ]
   return [
     ...(began.length === 0 ? [] : [`The search began with ${began.join(' and ')}.`]),
+    ...(facts.counts.partial === 0
+      ? []
+      : [
+          `${plural(facts.counts.partial, 'candidate')} of ${facts.counts.told} stopped early: the search looked at ${(100 * facts.counts.examplesSeen).toFixed(0)} % of the examples.`,
+        ]),
     ...facts.decisions.map(
       ({ candidate, strategy, because }) =>
         `${printable(facts.strategy)} chose ${printable(strategy)} ${candidate === 0 ? 'at the start' : `from candidate ${candidate} on`}: ${printable(because, LONGEST_REASON)}.`,
