@@ -58,6 +58,7 @@ function judge({ known, fresh, strata, bank }, seed) {
   const at = (answers, examples) => examples.map(j => answers[j])
   const parentSkills = (items, dimension) => known.slice(0, 3).map(answers => fitSkill(items, dimension, answers))
   const own = parentSkills(model.items, K)
+  const common = chooseExamples(model, unknownSkill(model), SEEN, new Set())
   const estimates = {
     'subset mean': fresh.map(answers => mean(at(answers, order))),
     'gmp-IRT, own items': fresh.map(answers => gmpIrt(model.items, K, own, order, at(answers, order))),
@@ -67,7 +68,8 @@ function judge({ known, fresh, strata, bank }, seed) {
       ),
     }),
     'response model, same examples': fresh.map(answers => predictMean(model, order, at(answers, order)).value),
-    'response model, examples of its choice': fresh.map(answers => {
+    'response model, one choice for all': fresh.map(answers => predictMean(model, common, at(answers, common)).value),
+    'response model, a choice for each': fresh.map(answers => {
       let skill = unknownSkill(model)
       let examples = []
       while (examples.length < SEEN) {

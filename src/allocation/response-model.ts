@@ -40,7 +40,7 @@ export interface Prediction {
 /** Deviation of the examples' offsets: some are right, or wrong, whoever answers. */
 const OFFSET = 1.5
 /** Deviation of the loadings: a dozen answers an example cannot tell them well. */
-const LOADING = 0.2
+const LOADING = 0.1
 const SWEEPS = 25
 const NEWTON_STEPS = 8
 
@@ -48,7 +48,7 @@ const NEWTON_STEPS = 8
  * @param answers of M ≥ 2 models to all N examples: scores in 0..1, each list of shape (N,)
  * @param skills K
  */
-export function fitResponseModel(answers: readonly ArrayLike<number>[], skills = 2): ResponseModel {
+export function fitResponseModel(answers: readonly ArrayLike<number>[], skills = 1): ResponseModel {
   const [M, N, K] = [answers.length, answers[0]!.length, skills]
   const rng = createRng(0).split('response model')
   const theta = Array.from({ length: M }, () => Float64Array.from({ length: K }, () => 0.1 * rng.normal()))
@@ -152,6 +152,9 @@ export function predictMean(model: ResponseModel, examples: readonly number[], a
 /**
  * The examples that tell the most of the mean score of a candidate about whom `skill` is known: one after another, each shrinks the variance of
  * the predicted mean the most, by the Fisher information p (1 − p) a aᵀ of its answer at the mode.
+ *
+ * To rank candidates choose once, for all of them, from {@link unknownSkill}: what examples have in common then cancels. Chosen anew for each
+ * candidate, examples tell more of its score and less of its rank.
  *
  * @param exclude examples that have been answered
  * @returns `count` examples, or as many as there are
