@@ -106,8 +106,10 @@ export function writeAt({ descriptor, begin, path = 'A file' }: FilePlace, bytes
 }
 
 /** Forces what was written so far to disk while more is being written. The file must stay open until then. */
-export function flush(descriptor: number): Promise<void> {
-  return new Promise((resolve, reject) => fdatasync(descriptor, error => (error ? reject(error) : resolve())))
+export function flush({ descriptor, path = 'A file' }: FilePlace): Promise<void> {
+  return new Promise((resolve, reject) =>
+    fdatasync(descriptor, error => (error ? reject(writeProblem(path, error)) : resolve())),
+  )
 }
 
 /**

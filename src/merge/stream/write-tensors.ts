@@ -50,7 +50,7 @@ const FLUSH_BYTES = 64 << 20
 /**
  * Writes all tensors of a sink; the caller commits it.
  * @param tensors by name
- * @throws {MergeError | FormatError} naming the tensor, when no thread writes any more
+ * @throws {MergeError | FormatError | StorageError} when no thread writes any more
  */
 export async function writeTensors(
   tensors: ReadonlyMap<string, OutputTensor>,
@@ -102,13 +102,13 @@ async function writeBatch(
     .flatMap(tensor => jobsOf(tensor).map(job => ({ tensor, job })))
     .map(async ({ tensor, job }) => {
       if (!(await pool!.run(job))) defined.add(tensor)
-      flushing.wrote(tensor.out.descriptor, (tensor.size * (job.end - job.begin)) / job.tensor.elements)
+      flushing.wrote(tensor.out, (tensor.size * (job.end - job.begin)) / job.tensor.elements)
     })
   const settled = Promise.allSettled(running)
   try {
     for (const tensor of ours) {
       if (!mergeHere(tensor, sizes)) define(tensor)
-      flushing.wrote(tensor.out.descriptor, tensor.size)
+      flushing.wrote(tensor.out, tensor.size)
       await breathe() // timers, signals, threads and progress get their turn between tensors
     }
   } catch (error) {
@@ -161,11 +161,11 @@ class BackgroundFlush {
   #running: Promise<void> | undefined
   #failure: unknown
 
-  wrote(descriptor: number, bytes: number): void {
+  wrote(out: FilePlace, bytes: number): void {
     this.#bytes += bytes
     if (this.#bytes < FLUSH_BYTES || this.#running !== undefined) return
     this.#bytes = 0
-    this.#running = flush(descriptor)
+    this.#running = flush(out)
       .catch((error: unknown) => {
         this.#failure ??= error
       })

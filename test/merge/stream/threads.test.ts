@@ -1,9 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { MergeError } from '../../../src/errors.ts'
+import { MergeError, StorageError } from '../../../src/errors.ts'
 import type { WeightDtype } from '../../../src/formats/dtype.ts'
+import { openCheckpoint } from '../../../src/formats/open-file.ts'
 import { mergeMergekit } from '../../../src/merge/mergekit/merge-config.ts'
+import { type StreamJob, StreamPool } from '../../../src/merge/stream/pool.ts'
+import { TILE_SIZES } from '../../../src/merge/stream/tile-frame.ts'
 import type { StreamOptions } from '../../../src/merge/stream/write-tensors.ts'
 import { mergeToFiles } from '../../../src/merge/write-model.ts'
 import type { ParameterMerge } from '../../../src/space/recipe.ts'
@@ -54,6 +57,39 @@ function recipe(method: string): ParameterMerge {
     groups: [{ layers: 'all', coefficients: Object.fromEntries(sources.map(id => [id, own])) }],
   }
 }
+
+it.skipIf(!existsSync('/dev/full'))('a thread tells that the disk is full, and which file it was', async () => {
+  const folder = newFolder()
+  const [source] = saveModels(folder, { a: { w: tensor(gen(1, 4000)) } })
+  const checkpoint = openCheckpoint(source!.path)
+  const descriptor = openSync('/dev/full', 'r+')
+  const pool = new StreamPool(1, TILE_SIZES)
+  try {
+    const input = { dtype: 'F32', place: checkpoint.placeOf('w'), path: source!.path, columns: undefined } as const
+    const terms = [{ input: 0, coefficient: 1 }]
+    const job: StreamJob = {
+      tensor: {
+        name: 'w',
+        elements: 4000,
+        inputs: [input],
+        work: undefined,
+        written: 'F32',
+        method: { kind: 'combine', sections: [{ begin: 0, end: 4000, base: undefined, terms }] },
+      },
+      begin: 0,
+      end: 4000,
+      out: { descriptor, begin: 0, path: 'out.safetensors' },
+    }
+    const error = await rejection(pool.run(job))
+    expect(error).toBeInstanceOf(StorageError)
+    expect(error.message).toMatch(/^out\.safetensors could not be written: the disk is full \(ENOSPC\)/)
+    expect(await pool.run(job)).toBe(false) // nothing more is begun
+  } finally {
+    await pool.close()
+    closeSync(descriptor)
+    checkpoint.close()
+  }
+})
 
 const METHODS = ['linear', 'task_arithmetic', 'slerp', 'ties', 'dare_ties', 'della']
 
