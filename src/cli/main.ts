@@ -117,6 +117,7 @@ export function createProgram(): Command {
     .option('--shard-size <size>', 'most bytes of one weight file of a folder (default "5 GB")')
     .option('--external-data', 'write the weights of an .onnx file beside it, also below 2 GB')
     .option('--compare', 'merge in memory too, as a search does, and say how far the two are apart')
+    .option('--adapter', 'write the merge of adapters of one model as an adapter')
     .option('--allow-non-finite', 'merge NaN and infinities in the weights, and list them, instead of refusing them')
     .option('--json', 'print what was written as JSON')
     .addHelpText(
@@ -138,6 +139,16 @@ export function createProgram(): Command {
       '\nExamples:\n  amalgam export digits-1:winner > mergekit.yml\n  amalgam export recipe.yaml --out mergekit.yml',
     )
     .action(async (recipe, options) => (await import('./commands/export.ts')).exportCommand(recipe, options))
+
+  program
+    .command('inspect')
+    .description('what models consist of, whether they can be merged, and how far apart they are')
+    .argument('<model...>', 'files, folders, or MODEL+ADAPTER')
+    .option('--base <model>', 'their common ancestor: compares task vectors, which reads all weights once')
+    .option('--headers', 'read no weights')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExamples:\n  amalgam inspect model/\n  amalgam inspect math/ code/ --base llama/')
+    .action(async (models, options) => (await import('./commands/inspect.ts')).inspectCommand(models, options))
 
   program
     .command('evaluate')

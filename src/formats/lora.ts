@@ -111,7 +111,8 @@ function plainPattern(
   return new Map(entries)
 }
 
-const PREFIX = 'base_model.model.'
+/** What the names of all tensors of an adapter begin with. */
+export const LORA_PREFIX = 'base_model.model.'
 const PART = /^(?<module>.+)\.lora_(?<embedding>embedding_)?(?<which>A|B)(?:\.default)?(?:\.weight)?$/
 /** Parts of adapters whose effect is another than a low-rank sum or a replaced tensor. */
 const FOREIGN_PART = /lora_|trainable_tokens/
@@ -146,7 +147,7 @@ export function adaptations(
     found.set(tensor, adaptation)
   }
   for (const name of shapes.keys()) {
-    const plain = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name
+    const plain = name.startsWith(LORA_PREFIX) ? name.slice(LORA_PREFIX.length) : name
     const match = PART.exec(plain)?.groups
     if (match === undefined) {
       if (FOREIGN_PART.test(plain)) {

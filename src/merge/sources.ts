@@ -23,6 +23,7 @@ import {
   TILE_BYTES,
   type WeightTensor,
 } from './layout.ts'
+import { matchSources } from './match-sources.ts'
 import type { SourceReference } from './model.ts'
 import { findNonFinite, nonFiniteError } from './non-finite.ts'
 import { openModel } from './open-model.ts'
@@ -78,7 +79,8 @@ export function openSources(references: readonly SourceReference[]): OpenSources
   }
   try {
     for (const { id, path } of references) sources.push({ id, checkpoint: openModel(path) })
-    return { sources, ...requireCommonTensors(sources), close }
+    const matched = matchSources(sources)
+    return { sources: matched, ...requireCommonTensors(matched), close }
   } catch (error) {
     close()
     throw error

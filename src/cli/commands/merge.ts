@@ -5,8 +5,11 @@ import { parseBytes } from '../../config/schema.ts'
 import { ConfigError, show } from '../../errors.ts'
 import { differenceFromCandidate } from '../../merge/compare.ts'
 import { looksLikeMergekit, mergeMergekit } from '../../merge/mergekit/merge-config.ts'
+import type { SourceReference } from '../../merge/model.ts'
 import { describeNonFinite } from '../../merge/non-finite.ts'
+import { mergeToAdapter } from '../../merge/write-adapter.ts'
 import { mergeToFiles } from '../../merge/write-model.ts'
+import type { Recipe } from '../../space/recipe.ts'
 import { print, printJson } from '../output.ts'
 import { resolveRecipe } from '../recipe-reference.ts'
 
@@ -17,12 +20,16 @@ interface MergeFlags {
   readonly externalData?: boolean
   readonly allowNonFinite?: boolean
   readonly compare?: boolean
+  readonly adapter?: boolean
   readonly json?: boolean
 }
 
 export async function mergeCommand(what: string, flags: MergeFlags): Promise<void> {
   requireUse(flags, '.onnx', flags.externalData === true, '--external-data is for .onnx files')
   const configuration = mergekitConfiguration(what)
+  if (configuration !== undefined && flags.adapter) {
+    throw new ConfigError('--adapter is for recipes, not for mergekit configurations.')
+  }
   if (configuration !== undefined) return mergeConfiguration(what, configuration, flags)
   if (flags.seed !== undefined) {
     throw new ConfigError(`--seed is for mergekit configurations, and ${show(what)} is none.`, {
@@ -31,6 +38,7 @@ export async function mergeCommand(what: string, flags: MergeFlags): Promise<voi
   }
   requireUse(flags, '', flags.shardSize !== undefined, '--shard-size is for folders')
   const { recipe, sources, digests, label } = await resolveRecipe(what, { models: false })
+  if (flags.adapter) return mergeAdapters(recipe, sources, label, flags)
   const shardBytes = shardSize(flags)
   const { files, bytes, nonFinite } = await mergeToFiles(recipe, sources, flags.out, {
     digests,
@@ -59,6 +67,20 @@ export async function mergeCommand(what: string, flags: MergeFlags): Promise<voi
         : `Largest difference from the merge as a search scores it: ${difference.relative.toExponential(1)} of the largest weight in ${show(difference.tensor)}.`,
     )
   }
+}
+
+function mergeAdapters(
+  recipe: Recipe,
+  sources: readonly SourceReference[],
+  label: string,
+  { out, json, shardSize: shard, allowNonFinite, compare }: MergeFlags,
+): void {
+  const idle =
+    shard !== undefined ? '--shard-size' : allowNonFinite ? '--allow-non-finite' : compare ? '--compare' : undefined
+  if (idle !== undefined) throw new ConfigError(`${idle} is not for adapters.`)
+  const { files, bytes } = mergeToAdapter(recipe, sources, out)
+  if (json) printJson({ v: 1, files, bytes, recipe })
+  else print(`Merged the adapters of ${label}: ${written(files, bytes)}`)
 }
 
 /** A flag that would do nothing is an error. @param ending of the output that it is for; empty for a folder */

@@ -21,10 +21,12 @@ import { splitModelPath } from '../model-path.ts'
 import { modelFolder, openModel } from '../open-model.ts'
 import { programSpecs, writeProgram } from '../program/write-program.ts'
 import type { StreamOptions } from '../stream/write-tensors.ts'
+import { chooseChatTemplate } from './chat-template.ts'
 import { compileMergekit, type KnownModel } from './compile.ts'
 import { readMaskOrigin } from './export-text.ts'
 import { modelCard } from './model-card.ts'
 import { type MergekitConfig, mergekitSchema } from './schema.ts'
+import { parseVocabulary, requireSameVocabulary, type Vocabulary } from './tokenizer.ts'
 
 /** The rim of mergekit configurations: models on disk in, a model folder out. */
 
@@ -71,6 +73,14 @@ export async function mergeMergekit(parsed: unknown, out: string, options: Merge
       origin?.ids,
     )
     const donor = opened.get(tokenizerDonor(config, program.models))!
+    if ((config.tokenizer_source ?? config.tokenizer?.source) !== undefined) requireOneTokenizer(donor, opened)
+    const chatTemplate =
+      config.chat_template === undefined
+        ? undefined
+        : chooseChatTemplate(
+            config.chat_template,
+            [...opened.values()].map(({ path }) => chatTemplateOf(path)),
+          )
     const template = opened.get(config.base_model ?? program.models[0]!)!
     mkdirSync(dirname(target), { recursive: true })
     const temporary = temporaryName(target)
@@ -105,6 +115,7 @@ export async function mergeMergekit(parsed: unknown, out: string, options: Merge
         ),
       )
       names.push(...copyCompanions(donor.path, temporary))
+      if (chatTemplate !== undefined) names.push(...writeChatTemplate(chatTemplate, temporary, names))
       writeFileSync(join(temporary, 'mergekit_config.yml'), options.text)
       writeFileSync(
         join(temporary, 'README.md'),
@@ -131,7 +142,7 @@ export function looksLikeMergekit(parsed: unknown): boolean {
     typeof parsed === 'object' &&
     parsed !== null &&
     'merge_method' in parsed &&
-    ('models' in parsed || 'slices' in parsed)
+    ('models' in parsed || 'slices' in parsed || 'modules' in parsed)
   )
 }
 
@@ -166,6 +177,42 @@ function tokenizerDonor(
   throw new ConfigError(
     `tokenizer_source names ${show(name)}, which is none of the models ${models.map(model => show(model)).join(', ')}.`,
   )
+}
+
+/** Where the models' own vocabularies are known. @throws {ConfigError} where a token has different rows */
+function requireOneTokenizer(donor: OpenedModel, opened: ReadonlyMap<string, OpenedModel>): void {
+  const vocabulary = vocabularyOf(donor.path)
+  if (vocabulary === undefined) return
+  for (const [name, { path }] of opened) {
+    const own = path === donor.path ? undefined : vocabularyOf(path)
+    if (own !== undefined) requireSameVocabulary({ name: donor.known.name, vocabulary }, { name, vocabulary: own })
+  }
+}
+
+function vocabularyOf(path: string): Vocabulary | undefined {
+  const file = join(path, 'tokenizer.json')
+  return isFile(file) ? parseVocabulary(readFileSync(file, 'utf8'), file) : undefined
+}
+
+const CHAT_TEMPLATE = 'chat_template.jinja'
+const TOKENIZER_CONFIG = 'tokenizer_config.json'
+
+function chatTemplateOf(path: string): string | undefined {
+  const file = join(path, CHAT_TEMPLATE)
+  if (isFile(file)) return readFileSync(file, 'utf8')
+  const own = readJson(join(path, TOKENIZER_CONFIG))?.chat_template
+  return typeof own === 'string' ? own : undefined
+}
+
+/** In the file that loaders prefer, and in the config where it has one already. @returns names of files that are new */
+function writeChatTemplate(template: string, folder: string, names: readonly string[]): string[] {
+  writeFileSync(join(folder, CHAT_TEMPLATE), template)
+  const config = readJson(join(folder, TOKENIZER_CONFIG))
+  if (config?.chat_template !== undefined) {
+    const text = JSON.stringify({ ...config, chat_template: template }, undefined, 2)
+    writeFileSync(join(folder, TOKENIZER_CONFIG), `${text}\n`)
+  }
+  return names.includes(CHAT_TEMPLATE) ? [] : [CHAT_TEMPLATE]
 }
 
 interface OpenedModel {

@@ -45,10 +45,19 @@ export const mergekitSchema = z
     tokenizer_source: z.string().min(1).optional(),
     tokenizer: z.looseObject({ source: z.string().min(1).optional() }).optional(),
     chat_template: z.string().min(1).optional(),
+    modules: z.unknown().optional(),
     name: z.string().optional(),
     metadata: z.unknown().optional(),
   })
   .superRefine((config, context) => {
+    if (config.modules !== undefined) {
+      context.addIssue({
+        code: 'custom',
+        message: 'modules are not read; "models" merges a model of several modules as a whole',
+        path: ['modules'],
+      })
+      return
+    }
     if ((config.models === undefined) === (config.slices === undefined)) {
       context.addIssue({ code: 'custom', message: 'give exactly one of "models" and "slices"' })
     }

@@ -192,6 +192,54 @@ describe('mergekit configurations', () => {
     expect(readdirSync(folder).filter(name => name.endsWith('.tmp'))).toEqual([])
   })
 
+  it('give the chat template that most models have, or the one that is asked for', async () => {
+    const folder = newFolder()
+    for (const [name, template] of [
+      ['a', 'A {{ x }}'],
+      ['b', 'B {{ x }}'],
+      ['c', 'B {{ x }}'],
+    ] as const) {
+      saveModel(folder, name, 1)
+      writeFileSync(join(folder, name, 'tokenizer_config.json'), JSON.stringify({ chat_template: template }))
+    }
+    const config = (chat_template: string) => ({
+      merge_method: 'linear',
+      models: ['a', 'b', 'c'].map(model => ({ model })),
+      parameters: { weight: 1 },
+      chat_template,
+    })
+    const own = '{% for message in messages %}{{ message }}{% endfor %}'
+    for (const [wanted, expected] of [
+      ['auto', 'B {{ x }}'],
+      [own, own],
+    ] as const) {
+      const { out, result } = await merge(folder, config(wanted))
+      expect(readFileSync(join(out, 'chat_template.jinja'), 'utf8')).toBe(expected)
+      expect(JSON.parse(readFileSync(join(out, 'tokenizer_config.json'), 'utf8')).chat_template).toBe(expected)
+      expect(result.files.filter(file => file.endsWith('chat_template.jinja'))).toHaveLength(1)
+    }
+    await expect(merge(folder, config('llama3'))).rejects.toThrow('there is no template named "llama3" here')
+  })
+
+  it('refuse a tokenizer whose rows are not those of the models', async () => {
+    const folder = newFolder()
+    const vocabularies = { a: { x: 0, y: 1 }, b: { x: 1, y: 0 } }
+    for (const [name, vocab] of Object.entries(vocabularies)) {
+      saveModel(folder, name, 1)
+      writeFileSync(join(folder, name, 'tokenizer.json'), JSON.stringify({ model: { type: 'BPE', vocab } }))
+    }
+    const config = (rest: object) => ({
+      merge_method: 'linear',
+      models: [{ model: 'a' }, { model: 'b' }],
+      parameters: { weight: 1 },
+      ...rest,
+    })
+    await expect(merge(folder, config({ tokenizer_source: 'model:b' }))).rejects.toThrow(
+      'The token "x" has row 1 in "b" and row 0 in "a": their embeddings cannot be merged row by row.',
+    )
+    await merge(folder, config({}))
+  })
+
   it('draw random masks from the seed alone', async () => {
     const folder = newFolder()
     saveModel(folder, 'base', 0)
@@ -217,6 +265,10 @@ describe('mergekit configurations', () => {
   })
 
   it.each([
+    [
+      { merge_method: 'linear', modules: { text: { models: [{ model: 'a' }] } } },
+      'modules are not read; "models" merges',
+    ],
     [{ merge_method: 'liner', models: [{ model: 'a' }] }, 'There is no merge method "liner"'],
     [
       { merge_method: 'linear', models: [{ model: 'a', parameters: { weight: 1, wieght: 2 } }] },
