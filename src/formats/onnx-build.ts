@@ -87,6 +87,13 @@ export function encodeGraphInput(value: OnnxValueSpec): Uint8Array {
   return writer.finish()
 }
 
+/** The bytes of a `GraphProto.output` field that names a value of the graph; a runtime finds its type by itself. */
+export function encodeGraphOutput(name: string): Uint8Array {
+  const writer = new BinaryWriter()
+  message(writer, GRAPH.output, () => text(writer, VALUE_INFO.name, name))
+  return writer.finish()
+}
+
 /** The bytes of a `GraphProto.initializer` field (tag and length included), its values in `raw_data`. */
 export function encodeInitializer(tensor: OnnxInitializerSpec): Uint8Array {
   const writer = new BinaryWriter()

@@ -1,7 +1,7 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire'
 import { FormatError, show } from '../errors.ts'
 import { MODEL_BYTES_LIMIT, type OnnxInitializer, type OnnxModel, parseOnnxModel } from './onnx.ts'
-import { encodeGraphInput, encodeInitializer } from './onnx-build.ts'
+import { encodeGraphInput, encodeGraphOutput, encodeInitializer } from './onnx-build.ts'
 import type { ExternalValues } from './onnx-external.ts'
 import { GRAPH, MODEL, TENSOR } from './onnx-schema.ts'
 import { gatherElements } from './onnx-weights.ts'
@@ -61,6 +61,14 @@ export function takeInExternal(
     added,
     file,
   )
+}
+
+/** The model with values of its inside as further outputs. A name that no node gives is refused by the runtime, not here. */
+export function addGraphOutputs(bytes: Uint8Array, names: readonly string[], file: string): Uint8Array {
+  const model = parseOnnxModel(bytes, file)
+  const known = new Set(model.outputs.map(output => output.name))
+  const added = [...new Set(names)].filter(name => !known.has(name))
+  return added.length === 0 ? bytes : rewriteGraph(bytes, model, [], added.map(encodeGraphOutput), file)
 }
 
 /** Model bytes whose named weights can be overwritten in place. */

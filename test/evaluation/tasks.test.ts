@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { averagePrecision, averageRanks } from '../../src/evaluation/onnx/ranks.ts'
-import { classificationMetrics } from '../../src/evaluation/onnx/tasks/classification.ts'
+import { classificationMetrics, unlabelledMetrics } from '../../src/evaluation/onnx/tasks/classification.ts'
 import { multiLabelMetrics } from '../../src/evaluation/onnx/tasks/multi-label.ts'
 import { regressionMetrics, spearman } from '../../src/evaluation/onnx/tasks/regression.ts'
 import { countPixels, segmentationMetrics } from '../../src/evaluation/onnx/tasks/segmentation.ts'
@@ -327,7 +327,10 @@ describe('segmentation', () => {
 
 describe('classification', () => {
   const labels = Int32Array.of(0, 0, 0, 1)
-  const metrics = classificationMetrics({ search: labels, select: labels, holdout: labels }, 3)
+  const metrics = {
+    ...classificationMetrics({ search: labels, select: labels, holdout: labels }, 3),
+    ...unlabelledMetrics(3),
+  }
   const facts: Facts = {
     examples: Int32Array.of(0, 1, 2, 3),
     width: 3,

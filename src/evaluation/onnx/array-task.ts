@@ -222,18 +222,22 @@ export async function arrayInputs(
 
 /**
  * Runs one row per example.
- * @param take gets an output's data and for row i of it the example's position in `examples`, `first + i`
+ * @param take gets the data of the outputs, in their order, and for row i of them the example's position in `examples`, `first + i`
  */
 export async function runExamples(
   runner: GraphRunner,
   source: RowSource,
   examples: Int32Array,
-  output: string,
-  take: (output: OutputArray, first: number, count: number) => void,
+  outputs: readonly string[],
+  take: (outputs: readonly OutputArray[], first: number, count: number) => void,
 ): Promise<void> {
   let done = 0
-  await runRows(runner, source, examples, [output], (outputs, rows) => {
-    take(outputs.get(output)!, done, rows.length)
+  await runRows(runner, source, examples, outputs, (found, rows) => {
+    take(
+      outputs.map(name => found.get(name)!),
+      done,
+      rows.length,
+    )
     done += rows.length
   })
 }

@@ -1,5 +1,6 @@
 import { ConfigError, nearest, show } from '../../errors.ts'
 import { type OnnxModel, type OnnxValue, parseOnnxModel } from '../../formats/onnx.ts'
+import { addGraphOutputs } from '../../formats/onnx-rewrite.ts'
 import type { Objective } from '../../objective.ts'
 import type { InputFiles } from '../data/files.ts'
 import { expectedWeights, type MatchOptions, type WeightSlot, weightSlots } from './match.ts'
@@ -73,9 +74,11 @@ async function planGraph(options: OnnxOptions, files: InputFiles, where: string)
   const file = options.graph
   const match = { constants: options.constants, ignored: options.ignored_tensors }
   const filled = new Set([options.inputs, ...options.tasks.map(inputsOf)].flatMap(inputs => Object.keys(inputs)))
-  const bytes = await files.readGraph(file, `${where}: graph`, found =>
+  const own = await files.readGraph(file, `${where}: graph`, found =>
     expectedWeights(weightSlots(parseOnnxModel(found, file), filled), match, file),
   )
+  const inside = options.tasks.flatMap(task => ('hidden' in task && task.hidden !== undefined ? [task.hidden] : []))
+  const bytes = addGraphOutputs(own, inside, file)
   const model = parseOnnxModel(bytes, file)
   const slots = weightSlots(model, filled)
   if (options.weights === 'initializers' && [...slots.values()].some(({ isInput }) => isInput))

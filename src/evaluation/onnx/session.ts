@@ -2,6 +2,7 @@ import { FormatError } from '../../errors.ts'
 import type { MergedModel } from '../../merge/model.ts'
 import type { EvaluatorSession, ExampleRange, Scores, Split } from '../evaluator.ts'
 import { rangesToScore, unionOfRanges } from '../example-range.ts'
+import { readExpert } from './expert-model.ts'
 import { GraphSession, type Runtime } from './graph-session.ts'
 import { mean } from './metric.ts'
 import type { OnnxPlan, PlannedObjective } from './plan.ts'
@@ -22,6 +23,8 @@ export class OnnxSession implements EvaluatorSession {
   readonly #plan: OnnxPlan
   /** In the order of the plan's graphs. */
   readonly #graphs: readonly GraphSession[]
+  /** By task and split. */
+  readonly #experts = new Map<string, Facts>()
   #diagnostics: OnnxDiagnostics
 
   constructor(plan: OnnxPlan, runtime: Runtime) {
@@ -59,8 +62,9 @@ export class OnnxSession implements EvaluatorSession {
       if (needed.length > 0) facts[task] = await this.#measure(model, mode, task, split, unionOfRanges(needed))
     }
     const inferenceMs = this.#inferenceMs() - before
+    const experts = await this.#expertFacts(mode, split)
     const results = this.#plan.objectives.map((objective, i) =>
-      scoreObjective(objective, within(facts[objective.task]!, asked[i]!), split),
+      scoreObjective(objective, within(facts[objective.task]!, asked[i]!), split, experts.get(objective.task)),
     )
     return {
       values: results.map(({ value }) => value),
@@ -71,6 +75,23 @@ export class OnnxSession implements EvaluatorSession {
 
   async close(): Promise<void> {
     for (const graph of this.#graphs) await graph.close()
+  }
+
+  /** Facts of the tasks' experts on all examples of a split: computed once, then compared with by every candidate. */
+  async #expertFacts(mode: WeightsMode, split: Split): Promise<ReadonlyMap<number, Facts>> {
+    const found = new Map<number, Facts>()
+    for (const { task, metric } of this.#plan.objectives) {
+      if (metric.needsExpert === undefined || found.has(task)) continue
+      const key = `${task}/${split}`
+      let facts = this.#experts.get(key)
+      if (facts === undefined) {
+        const { counts, expert } = this.#plan.tasks[task]!.task
+        facts = await this.#measure(readExpert(expert!), mode, task, split, [{ begin: 0, end: counts[split] }])
+        this.#experts.set(key, facts)
+      }
+      found.set(task, facts)
+    }
+    return found
   }
 
   #inferenceMs(): number {
@@ -133,8 +154,9 @@ function scoreObjective(
   { metric }: PlannedObjective,
   facts: Facts,
   split: Split,
+  expert: Facts | undefined,
 ): { readonly value: number; readonly scores: Float32Array } {
-  const scores = metric.scores(facts, split)
+  const scores = metric.scores(facts, split, expert)
   return { value: metric.value === undefined ? mean(scores) : metric.value(facts, split), scores }
 }
 

@@ -2,19 +2,24 @@ import { z } from 'zod'
 import { ConfigError, FormatError, show } from '../../../errors.ts'
 import type { Split } from '../../evaluator.ts'
 import {
+  type ArrayTaskOptions,
   arrayInputs,
   arrayMembers,
   arrayTaskShape,
+  exampleStrata,
   mapArrayTaskPaths,
   mapSourcePath,
   openTaskData,
+  reservedColumns,
   runExamples,
+  type TaskData,
 } from '../array-task.ts'
-import { type Matrix, vector } from '../matrix.ts'
+import { digestExpert } from '../expert-model.ts'
+import { type Matrix, sizeOf, vector } from '../matrix.ts'
 import { pickMetric, scoresOf } from '../metric.ts'
 import { pathSchema } from '../options-shared.ts'
 import { outputWidth, requireWidth } from '../output-shape.ts'
-import type { Facts, MetricSpec, TaskDefinition, TaskMetric } from './task.ts'
+import type { Facts, MetricSpec, TaskContext, TaskDefinition, TaskMetric } from './task.ts'
 
 /** Examples with one class each, and a graph that gives logits, shape [batch, classes]. */
 const schema = z.strictObject({
@@ -27,7 +32,17 @@ const schema = z.strictObject({
     })
     .refine(label => (label.column === undefined) !== (label.npy === undefined), {
       message: 'A label comes from either "column" or "npy": give exactly one of them.',
-    }),
+    })
+    .optional()
+    .describe('The class of every example. Without it there are the metrics that need none.'),
+  expert: pathSchema
+    .optional()
+    .describe('A model of the same architecture whose answers to the same examples the merged model is compared with.'),
+  hidden: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('A value inside the graph, one vector per example, that is compared with the expert’s too.'),
 })
 
 export const classificationTask: TaskDefinition<typeof schema> = {
@@ -35,35 +50,72 @@ export const classificationTask: TaskDefinition<typeof schema> = {
   options: schema,
   mapPaths: (options, change) => ({
     ...mapArrayTaskPaths(options, change),
-    label: mapSourcePath(options.label, change),
+    ...(options.label === undefined ? {} : { label: mapSourcePath(options.label, change) }),
+    ...(options.expert === undefined ? {} : { expert: change(options.expert) }),
   }),
   plan: async (options, context) => {
     const { where } = context
     const output = options.output ?? context.output
     const classes = outputWidth(output, { value: context.classes, key: 'classes' }, context)
     const data = await openTaskData(options, context)
-    const labels = readLabels(vectorOf(await data.target(options.label, 'the label')), classes)
-    const members = await arrayMembers(options, data, labels, 'labels', context)
-    const reserved = new Set([options.label.column, options.split.column].filter(name => name !== undefined))
-    const sources = await arrayInputs(options, data, members, labels.length, 'labels', reserved, context)
-    const labelsOf = (split: Split): Int32Array => members[split].map(record => labels[record]!)
-    const targets = { search: labelsOf('search'), select: labelsOf('select'), holdout: labelsOf('holdout') }
-    const metrics = classificationMetrics(targets, classes)
+    const { label, expert, hidden } = options
+    if (expert !== undefined) await digestExpert(expert, context.files, `${where}: expert`)
+    const labels = label && readLabels(vectorOf(await data.target(label, 'the label')), classes)
+    const count = labels?.length ?? (await exampleCount(options, data, context))
+    const strata = options.stratify === undefined && labels ? labels : exampleStrata(options, data, count)
+    const members = await arrayMembers(options, data, strata, labels ? 'labels' : 'examples', context)
+    const reserved = reservedColumns(options, label ?? {})
+    const sources = await arrayInputs(options, data, members, count, labels ? 'labels' : 'examples', reserved, context)
+    const labelsOf = (split: Split): Int32Array => members[split].map(record => labels![record]!)
+    const metrics = {
+      ...(labels &&
+        classificationMetrics(
+          { search: labelsOf('search'), select: labelsOf('select'), holdout: labelsOf('holdout') },
+          classes,
+        )),
+      ...unlabelledMetrics(classes),
+      ...(expert !== undefined && agreementMetrics(classes, hidden !== undefined)),
+    }
     return {
       name: options.name,
-      counts: { search: targets.search.length, select: targets.select.length, holdout: targets.holdout.length },
-      defaultMetric: 'accuracy',
+      counts: { search: members.search.length, select: members.select.length, holdout: members.holdout.length },
+      defaultMetric: labels ? 'accuracy' : expert === undefined ? 'entropy' : 'expert_divergence',
+      ...(expert === undefined ? {} : { expert }),
       metric: spec => pickMetric(metrics, spec, where),
       measure: async (runner, split, examples) => {
-        const values = new Float64Array(examples.length * classes)
-        await runExamples(runner, sources[split], examples, output, (found, first, count) => {
-          requireWidth(found, count, classes, output, context)
-          values.set(found.data.subarray(0, count * classes), first * classes)
-        })
-        return { examples, width: classes, values }
+        let width = classes
+        let values = new Float64Array(examples.length * width)
+        await runExamples(
+          runner,
+          sources[split],
+          examples,
+          hidden === undefined ? [output] : [output, hidden],
+          ([logits, inside], first, rows) => {
+            requireWidth(logits!, rows, classes, output, context)
+            if (inside !== undefined && width === classes) {
+              width += sizeOf(inside.dims.slice(1))
+              values = new Float64Array(examples.length * width)
+            }
+            const extra = width - classes
+            for (let i = 0; i < rows; i++) {
+              const at = (first + i) * width
+              values.set(logits!.data.subarray(i * classes, (i + 1) * classes), at)
+              if (inside !== undefined) values.set(inside.data.subarray(i * extra, (i + 1) * extra), at + classes)
+            }
+          },
+        )
+        return { examples, width, values }
       },
     }
   },
+}
+
+/** Of a task without labels: the records, or the rows of its first array. */
+async function exampleCount(options: ArrayTaskOptions, data: TaskData, context: TaskContext): Promise<number> {
+  if (data.records !== undefined) return data.records.length
+  const array = Object.values({ ...context.inputOptions, ...options.inputs }).find(({ npy }) => npy !== undefined)
+  if (array?.npy !== undefined) return (await data.readArray(array.npy)).length
+  throw new ConfigError(`${context.where} names columns and needs "data".`)
 }
 
 /** A label column is one number wide. */
@@ -129,6 +181,14 @@ export function classificationMetrics(
       scores: (facts, split) =>
         scoresOf(facts, (at, example) => negativeLogLikelihood(facts.values, at, classes, labels[split][example]!)),
     }),
+  }
+}
+
+type Metrics = Readonly<Record<string, (spec: MetricSpec) => TaskMetric>>
+
+/** What predictions say of themselves. */
+export function unlabelledMetrics(classes: number): Metrics {
+  return {
     entropy: () => ({
       direction: 'minimize',
       unit: 'nats/example',
@@ -138,6 +198,77 @@ export function classificationMetrics(
       scores: facts => scoresOf(facts, at => entropy(facts.values, at, classes)),
     }),
   }
+}
+
+/**
+ * How near answers are to an expert's, without any label (Expert Merging, arXiv 2509.25712, aligns logits and hidden states on unlabelled
+ * examples). Facts of both are logits, then hidden values.
+ */
+export function agreementMetrics(classes: number, hasHidden: boolean): Metrics {
+  const compare =
+    (of: (own: Float64Array, at: number, expert: Float64Array, from: number, width: number) => number) =>
+    (facts: Facts, _: Split, expert: Facts | undefined): Float32Array =>
+      scoresOf(facts, (at, example) => of(facts.values, at, expert!.values, example * facts.width, facts.width))
+  const metrics: Record<string, () => TaskMetric> = {
+    // KL(expert ‖ merged) = Σ p (ln p - ln q).
+    expert_divergence: () => ({
+      direction: 'minimize',
+      unit: 'nats/example, from the expert',
+      reference: Math.log(classes),
+      ideal: 0,
+      needsExpert: true,
+      perExample: { low: 0 },
+      scores: compare((own, at, expert, from) => divergence(expert, from, own, at, classes)),
+    }),
+    expert_agreement: () => ({
+      direction: 'maximize',
+      unit: 'share of examples with the expert’s class, 0..1',
+      reference: 0,
+      ideal: 1,
+      needsExpert: true,
+      perExample: { low: 0, high: 1 },
+      scores: compare((own, at, expert, from) => {
+        const rank = rankOf(own, at, classes, largest(expert, from, classes))
+        return Number.isNaN(rank) ? rank : rank === 0 ? 1 : 0
+      }),
+    }),
+  }
+  if (!hasHidden) return metrics
+  metrics.hidden_similarity = () => ({
+    direction: 'maximize',
+    unit: 'cosine to the expert’s hidden values, -1..1',
+    reference: 0,
+    ideal: 1,
+    needsExpert: true,
+    perExample: { low: -1, high: 1 },
+    scores: compare((own, at, expert, from, width) => {
+      let [dot, oo, ee] = [0, 0, 0]
+      for (let k = classes; k < width; k++) {
+        const [a, b] = [own[at + k]!, expert[from + k]!]
+        dot += a * b
+        oo += a * a
+        ee += b * b
+      }
+      return oo === 0 || ee === 0 ? 0 : Math.max(-1, Math.min(1, dot / Math.sqrt(oo * ee)))
+    }),
+  })
+  return metrics
+}
+
+/** Σ p (ln p - ln q), p and q being the softmax of logits. Nats; never negative. */
+function divergence(p: Float64Array, from: number, q: Float64Array, at: number, classes: number): number {
+  let sum = 0
+  for (let c = 0; c < classes; c++) {
+    const lnP = -negativeLogLikelihood(p, from, classes, c)
+    if (lnP > -700) sum += Math.exp(lnP) * (lnP + negativeLogLikelihood(q, at, classes, c))
+  }
+  return sum < 0 ? 0 : sum
+}
+
+function largest(values: Float64Array, at: number, classes: number): number {
+  let best = 0
+  for (let c = 1; c < classes; c++) if (values[at + c]! > values[at + best]!) best = c
+  return best
 }
 
 /** How many classes come before `label`, from the largest logit down; ties go to the lower class. NaN where a logit is NaN. */

@@ -54,9 +54,9 @@ export const multiLabelTask: TaskDefinition<typeof schema> = {
       metric: spec => pickMetric(metrics, spec, where),
       measure: async (runner, split, examples) => {
         const values = new Float64Array(examples.length * labels)
-        await runExamples(runner, sources[split], examples, output, (found, first, count) => {
-          requireWidth(found, count, labels, output, context)
-          values.set(found.data.subarray(0, count * labels), first * labels)
+        await runExamples(runner, sources[split], examples, [output], ([found], first, count) => {
+          requireWidth(found!, count, labels, output, context)
+          values.set(found!.data.subarray(0, count * labels), first * labels)
         })
         return { examples, width: labels, values }
       },

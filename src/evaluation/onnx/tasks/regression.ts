@@ -58,7 +58,8 @@ export const regressionTask: TaskDefinition<typeof schema> = {
       metric: spec => pickMetric(metrics, spec, where),
       measure: async (runner, split, examples) => {
         const values = new Float64Array(examples.length * width)
-        await runExamples(runner, sources[split], examples, output, ({ dims, data: found }, first, count) => {
+        await runExamples(runner, sources[split], examples, [output], ([array], first, count) => {
+          const { dims, data: found } = array!
           if (sizeOf(dims.slice(1)) !== width)
             throw new EvaluatorError(
               `Output ${show(output)} of ${context.graph} must have ${width} numbers per example, as the target; it has shape [${dims.join(', ')}].`,

@@ -60,7 +60,8 @@ export const retrievalTask: TaskDefinition<typeof schema> = {
 
     const embed = async (runner: GraphRunner, split: Split, wanted: Int32Array): Promise<Embeddings> => {
       let embeddings: Embeddings | undefined
-      await runExamples(runner, sources[split], wanted, output, ({ dims, data: found }, first, count) => {
+      await runExamples(runner, sources[split], wanted, [output], ([array], first, count) => {
+        const { dims, data: found } = array!
         if (dims.length !== 2)
           throw new EvaluatorError(
             `Output ${show(output)} of ${context.graph} must have shape [batch, dimensions]; it has [${dims.join(', ')}].`,

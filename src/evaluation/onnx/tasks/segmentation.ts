@@ -60,11 +60,11 @@ export const segmentationTask: TaskDefinition<typeof schema> = {
       metric: spec => pickMetric(metrics, spec, where),
       measure: async (runner, split, examples) => {
         const values = new Float64Array(examples.length * width)
-        await runExamples(runner, sources[split], examples, output, (found, first, count) => {
-          requirePixels(found, classes, pixels, output, context)
+        await runExamples(runner, sources[split], examples, [output], ([found], first, count) => {
+          requirePixels(found!, classes, pixels, output, context)
           for (let i = 0; i < count; i++) {
             const truth = masks[split].subarray(examples[first + i]! * pixels, (examples[first + i]! + 1) * pixels)
-            countPixels(found, i, classes, truth, values, (first + i) * width)
+            countPixels(found!, i, classes, truth, values, (first + i) * width)
           }
         })
         return { examples, width, values }

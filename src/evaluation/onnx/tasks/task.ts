@@ -50,8 +50,13 @@ export interface TaskMetric {
   readonly ideal?: number
   /** As in {@link Objective}: only where the value is the mean of the scores. */
   readonly perExample?: Objective['perExample']
-  /** Shape (n,): the score of each example, in natural units. */
-  scores(facts: Facts, split: Split): Float32Array
+  /** Whether its scores compare with the facts of the task's expert. */
+  readonly needsExpert?: true
+  /**
+   * Shape (n,): the score of each example, in natural units.
+   * @param expert facts of all examples of the split under the task's expert, where the metric needs them
+   */
+  scores(facts: Facts, split: Split, expert?: Facts): Float32Array
   /** Absent: the mean of the scores. */
   value?(facts: Facts, split: Split): number
 }
@@ -69,6 +74,8 @@ export interface PlannedTask {
   /** Number of examples per split. */
   readonly counts: Readonly<Record<Split, number>>
   readonly defaultMetric: string
+  /** Checkpoint of the model that the task compares with. */
+  readonly expert?: string
   /** @throws {ConfigError} for a metric that the task does not have */
   metric(spec: MetricSpec): TaskMetric
   /**
