@@ -143,6 +143,7 @@ async function run(land, kind, seed, racing, budget) {
   const bestTrial = trials[truths.indexOf(best)]
   return {
     pick: land.mean(pick.genome),
+    picked: pick.genome,
     best,
     examples,
     lost: bestTrial.evaluation.partial?.stopped === 'dominated' && pick.id !== bestTrial.id,

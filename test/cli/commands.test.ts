@@ -146,7 +146,7 @@ describe('the command line, end to end', () => {
       const result = await project.amalgam('search', 'space.yaml', '--strategy', strategy, '--budget', '8', '--json')
       expect(frontSchema.parse(JSON.parse(result.stdout))).toMatchObject({ strategy, evaluations: 8 })
     }
-    expect(readdirSync(project.path('runs')).sort()).toEqual(['space-1', 'space-2', 'space-3'])
+    expect(readdirSync(project.path('runs')).sort()).toEqual(['example-scores.sqlite', 'space-1', 'space-2', 'space-3'])
   })
 
   it('a mergekit configuration is merged as it is', async () => {
