@@ -115,6 +115,7 @@ export function createProgram(): Command {
       'of random masks, for a mergekit configuration (default: the one it was exported with, else 0)',
     )
     .option('--shard-size <size>', 'most bytes of one weight file of a folder (default "5 GB")')
+    .option('--no-digests', "leave the SHA-256 of the models' files out of a mergekit merge's model card: faster")
     .option('--external-data', 'write the weights of an .onnx file beside it, also below 2 GB')
     .option('--compare', 'merge in memory too, as a search does, and say how far the two are apart')
     .option('--adapter', 'write the merge of adapters of one model as an adapter')

@@ -101,6 +101,7 @@ function withDtype(text: string, dtype: WeightDtype, path: string): string {
   return `${JSON.stringify({ ...config, [key]: TORCH_NAMES[dtype] }, undefined, 2)}\n`
 }
 
+/** Also false for what would lie inside a file: a model may be a single one. */
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
+  return existsSync(path) && statSync(path).isFile()
 }

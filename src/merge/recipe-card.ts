@@ -29,7 +29,7 @@ export function recipeCard(
   )
   const rows = sources.flatMap(({ id }) =>
     Object.entries(digests.get(id) ?? {}).map(
-      ([file, sha256]) => `| ${cell(id)} | ${cell(basename(file))} | \`${sha256}\` |`,
+      ([file, sha256]) => `| ${tableCell(id)} | ${tableCell(basename(file))} | \`${sha256}\` |`,
     ),
   )
   const lines = [
@@ -40,7 +40,7 @@ export function recipeCard(
     'base_model:',
     ...sources.map(source => `- ${JSON.stringify(nameOf(source))}`),
     '---',
-    `# ${cell(name)}`,
+    `# ${tableCell(name)}`,
     '',
     `A merge of ${sources.length} ${sources.length === 1 ? 'model' : 'models'} by ${operator.title} ([${operator.reference.text}](${operator.reference.url})), made with Amalgam.`,
     '',
@@ -60,6 +60,6 @@ export function recipeCard(
 }
 
 /** Text that neither ends a table cell nor starts markup: names come from whoever made the model. */
-function cell(text: string): string {
+export function tableCell(text: string): string {
   return text.replace(/[\p{Cc}]/gu, ' ').replace(/[\\`*_{}[\]<>()#|!~]/g, '\\$&')
 }

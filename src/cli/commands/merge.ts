@@ -17,6 +17,7 @@ interface MergeFlags {
   readonly out: string
   readonly seed?: string
   readonly shardSize?: string
+  readonly digests?: boolean
   readonly externalData?: boolean
   readonly allowNonFinite?: boolean
   readonly compare?: boolean
@@ -31,6 +32,9 @@ export async function mergeCommand(what: string, flags: MergeFlags): Promise<voi
     throw new ConfigError('--adapter is for recipes, not for mergekit configurations.')
   }
   if (configuration !== undefined) return mergeConfiguration(what, configuration, flags)
+  if (flags.digests === false) {
+    throw new ConfigError(`--no-digests is for mergekit configurations, and ${show(what)} is none.`)
+  }
   if (flags.seed !== undefined) {
     throw new ConfigError(`--seed is for mergekit configurations, and ${show(what)} is none.`, {
       hint: 'A recipe carries its own seed; leave the flag out.',
@@ -111,6 +115,7 @@ async function mergeConfiguration(path: string, parsed: unknown, flags: MergeFla
     folder: dirname(resolve(path)),
     text: readFileSync(path, 'utf8'),
     ...(seed === undefined ? {} : { seed }),
+    digests: flags.digests !== false,
     ...(shardBytes === undefined ? {} : { shardBytes }),
   })
   if (flags.json) printJson({ v: 1, files, bytes, remarks })

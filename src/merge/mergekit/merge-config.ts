@@ -1,25 +1,18 @@
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
 import { ConfigError, FormatError, show } from '../../errors.ts'
 import type { Checkpoint } from '../../formats/checkpoint.ts'
+import { requireInside } from '../../formats/opened-file.ts'
 import { SHARD_BYTES, ShardedWriter } from '../../formats/shards.ts'
-import { syncFolder, temporaryName } from '../../formats/write-file.ts'
+import { writeText } from '../../formats/write-file.ts'
 import { indexLayers } from '../../space/layer-groups.ts'
-import { COMPANIONS } from '../companions.ts'
 import { storedTensors } from '../lora-checkpoint.ts'
+import { copyCompanions, type WrittenModel, writeModelFolder } from '../model-folder.ts'
 import { splitModelPath } from '../model-path.ts'
 import { modelFolder, openModel } from '../open-model.ts'
+import type { MergeProgram } from '../program/program.ts'
 import { programSpecs, writeProgram } from '../program/write-program.ts'
+import { digestFiles } from '../sources.ts'
 import type { StreamOptions } from '../stream/write-tensors.ts'
 import { chooseChatTemplate } from './chat-template.ts'
 import { compileMergekit, type KnownModel } from './compile.ts'
@@ -39,13 +32,12 @@ export interface MergekitOptions {
   readonly seed?: number
   /** Most bytes of one weight file. Default 5 GB. */
   readonly shardBytes?: number
+  /** Whether the model card tells the SHA-256 of the models' files. Default true; takes half a second a gigabyte. */
+  readonly digests?: boolean
   readonly stream?: StreamOptions
 }
 
-export interface MergedFolder {
-  /** Absolute paths, the weights first. */
-  readonly files: readonly string[]
-  readonly bytes: number
+export interface MergedFolder extends WrittenModel {
   readonly remarks: readonly string[]
 }
 
@@ -63,7 +55,6 @@ export async function mergeMergekit(parsed: unknown, out: string, options: Merge
   refuseTokenizerUnions(config)
   const origin = readMaskOrigin(options.text)
   const target = resolve(out)
-  requireEmpty(target)
   const opened = openModels(config, options.folder)
   try {
     const program = compileMergekit(
@@ -82,58 +73,60 @@ export async function mergeMergekit(parsed: unknown, out: string, options: Merge
             [...opened.values()].map(({ path }) => chatTemplateOf(path)),
           )
     const template = opened.get(config.base_model ?? program.models[0]!)!
-    mkdirSync(dirname(target), { recursive: true })
-    const temporary = temporaryName(target)
-    mkdirSync(temporary)
-    try {
-      const writer = new ShardedWriter(
-        temporary,
-        programSpecs(program),
-        new Map([['format', 'pt']]),
-        options.shardBytes ?? SHARD_BYTES,
+    const models = program.models.map(name => ({ name, checkpoint: opened.get(name)!.checkpoint }))
+    const written = await writeModelFolder(target, async folder => {
+      const names = await writeWeights(program, models, folder, options)
+      names.push(...writeConfig(template.path, folder, config, program), ...copyCompanions(donor.path, folder))
+      if (chatTemplate !== undefined) names.push(...writeChatTemplate(chatTemplate, folder, names))
+      writeText(join(folder, 'mergekit_config.yml'), options.text)
+      const digests = options.digests === false ? undefined : await digestModels(models)
+      writeText(
+        join(folder, 'README.md'),
+        modelCard({ config, text: options.text, models: program.models, digests, name: basename(target) }),
       )
-      try {
-        await writeProgram(
-          program,
-          program.models.map(name => opened.get(name)!.checkpoint),
-          writer,
-          options.stream,
-        )
-        writer.commit()
-      } finally {
-        writer.abort()
-      }
-      const names = [...writer.files]
-      const layers = indexLayers(program.tensors.map(({ name }) => name)).layers.length
-      names.push(
-        ...writeConfig(
-          template.path,
-          temporary,
-          config,
-          layers,
-          program.tensors.some(({ name }) => name === 'lm_head.weight'),
-        ),
-      )
-      names.push(...copyCompanions(donor.path, temporary))
-      if (chatTemplate !== undefined) names.push(...writeChatTemplate(chatTemplate, temporary, names))
-      writeFileSync(join(temporary, 'mergekit_config.yml'), options.text)
-      writeFileSync(
-        join(temporary, 'README.md'),
-        modelCard({ config, text: options.text, models: program.models, name: basename(target) }),
-      )
-      names.push('mergekit_config.yml', 'README.md')
-      syncFolder(temporary)
-      if (existsSync(target)) rmSync(target, { recursive: true })
-      renameSync(temporary, target)
-      syncFolder(dirname(target))
-      const files = names.map(name => join(target, name))
-      return { files, bytes: files.reduce((sum, file) => sum + statSync(file).size, 0), remarks: program.remarks }
-    } finally {
-      rmSync(temporary, { recursive: true, force: true })
-    }
+      return [...names, 'mergekit_config.yml', 'README.md']
+    })
+    return { ...written, remarks: program.remarks }
   } finally {
     for (const { checkpoint } of opened.values()) checkpoint.close()
   }
+}
+
+interface NamedModel {
+  readonly name: string
+  readonly checkpoint: Checkpoint
+}
+
+/** @returns names of the files */
+async function writeWeights(
+  program: MergeProgram,
+  models: readonly NamedModel[],
+  folder: string,
+  { shardBytes = SHARD_BYTES, stream }: MergekitOptions,
+): Promise<string[]> {
+  const writer = new ShardedWriter(folder, programSpecs(program), new Map([['format', 'pt']]), shardBytes)
+  try {
+    await writeProgram(
+      program,
+      models.map(({ checkpoint }) => checkpoint),
+      writer,
+      stream,
+    )
+    writer.commit()
+  } finally {
+    writer.abort()
+  }
+  return [...writer.files]
+}
+
+/** Model → name of each of its files → SHA-256. */
+async function digestModels(models: readonly NamedModel[]): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>> {
+  const digests = new Map<string, ReadonlyMap<string, string>>()
+  for (const { name, checkpoint } of models) {
+    const files = await digestFiles(checkpoint.files)
+    digests.set(name, new Map(files.map(({ path, sha256 }) => [basename(path), sha256])))
+  }
+  return digests
 }
 
 /** Whether a parsed file is meant as a mergekit configuration. */
@@ -206,11 +199,12 @@ function chatTemplateOf(path: string): string | undefined {
 
 /** In the file that loaders prefer, and in the config where it has one already. @returns names of files that are new */
 function writeChatTemplate(template: string, folder: string, names: readonly string[]): string[] {
-  writeFileSync(join(folder, CHAT_TEMPLATE), template)
+  writeText(join(folder, CHAT_TEMPLATE), template)
   const config = readJson(join(folder, TOKENIZER_CONFIG))
   if (config?.chat_template !== undefined) {
     const text = JSON.stringify({ ...config, chat_template: template }, undefined, 2)
-    writeFileSync(join(folder, TOKENIZER_CONFIG), `${text}\n`)
+    rmSync(join(folder, TOKENIZER_CONFIG)) // the copy: files are written once
+    writeText(join(folder, TOKENIZER_CONFIG), `${text}\n`)
   }
   return names.includes(CHAT_TEMPLATE) ? [] : [CHAT_TEMPLATE]
 }
@@ -290,28 +284,18 @@ function writeConfig(
   from: string,
   to: string,
   { dtype, out_dtype: out }: MergekitConfig,
-  layers: number,
-  hasHead: boolean,
+  { tensors }: MergeProgram,
 ): string[] {
-  const config = readJson(join(from, 'config.json'))
-  if (config === undefined) return []
+  const name = 'config.json'
+  if (!isFile(join(from, name))) return []
+  const config = readJson(requireInside(from, name)) ?? {}
+  const layers = indexLayers(tensors.map(tensor => tensor.name)).layers.length
   const written = out ?? dtype
   if (written !== undefined) config['dtype' in config && !('torch_dtype' in config) ? 'dtype' : 'torch_dtype'] = written
-  const key = LAYER_KEYS.find(name => typeof config[name] === 'number')
+  const key = LAYER_KEYS.find(word => typeof config[word] === 'number')
   if (key !== undefined && layers > 0) config[key] = layers
+  const hasHead = tensors.some(tensor => tensor.name === 'lm_head.weight')
   if (hasHead && config.tie_word_embeddings === true) config.tie_word_embeddings = false
-  writeFileSync(join(to, 'config.json'), `${JSON.stringify(config, undefined, 2)}\n`)
-  return ['config.json']
-}
-
-function copyCompanions(from: string, to: string): string[] {
-  const copied = COMPANIONS.filter(name => isFile(join(from, name)))
-  for (const name of copied) copyFileSync(join(from, name), join(to, name))
-  return copied
-}
-
-function requireEmpty(target: string): void {
-  if (!existsSync(target)) return
-  if (statSync(target).isDirectory() && readdirSync(target).length === 0) return
-  throw new ConfigError(`${target} exists and is not an empty folder.`, { hint: 'Choose another place, or remove it.' })
+  writeText(join(to, name), `${JSON.stringify(config, undefined, 2)}\n`)
+  return [name]
 }

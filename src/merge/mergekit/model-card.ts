@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { findOperator } from '../operators/registry.ts'
+import { tableCell } from '../recipe-card.ts'
 import type { MergekitConfig } from './schema.ts'
 
 /** README.md of a merged model: what it was made of and how to make it again. Markdown with the front matter that model hubs read. */
@@ -7,11 +8,14 @@ export function modelCard({
   config,
   text,
   models,
+  digests,
   name,
 }: {
   readonly config: MergekitConfig
   readonly text: string
   readonly models: readonly string[]
+  /** Model → name of each of its files → SHA-256, hexadecimal. */
+  readonly digests: ReadonlyMap<string, ReadonlyMap<string, string>> | undefined
   readonly name: string
 }): string {
   const operator = findOperator(config.merge_method)
@@ -28,6 +32,7 @@ export function modelCard({
     `A merge of ${models.length} models by ${operator.title} ([${operator.reference.text}](${operator.reference.url})), made with Amalgam.`,
     '',
     ...(config.base_model === undefined ? [] : [`Base: \`${basename(config.base_model)}\`.`, '']),
+    ...(digests === undefined ? [] : [...fileTable(digests), '']),
     'The configuration, which makes the same weights again:',
     '',
     '```yaml',
@@ -36,4 +41,11 @@ export function modelCard({
     '',
   ]
   return lines.join('\n')
+}
+
+function fileTable(digests: ReadonlyMap<string, ReadonlyMap<string, string>>): string[] {
+  const rows = [...digests].flatMap(([model, files]) =>
+    [...files].map(([file, sha256]) => `| ${tableCell(basename(model))} | ${tableCell(file)} | \`${sha256}\` |`),
+  )
+  return ['| model | file | SHA-256 |', '|---|---|---|', ...rows]
 }
