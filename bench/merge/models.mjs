@@ -11,6 +11,7 @@ const KV_HEADS = 2
 const INNER = 48
 const VOCABULARY = 60
 const LAYERS = 4
+const CLASSES = 7
 
 const decoder = (architecture, type, { bias = false, norms = [] } = {}) => ({
   config: {
@@ -63,6 +64,7 @@ const vit = {
     num_hidden_layers: LAYERS,
     image_size: 16,
     patch_size: 8,
+    id2label: Object.fromEntries(Array.from({ length: CLASSES }, (_, i) => [i, `class ${i}`])),
   },
   shapes: () => {
     const shapes = [
@@ -83,7 +85,7 @@ const vit = {
       }
     }
     shapes.push(['vit.layernorm.weight', [HIDDEN]], ['vit.layernorm.bias', [HIDDEN]])
-    shapes.push(['classifier.weight', [7, HIDDEN]], ['classifier.bias', [7]])
+    shapes.push(['classifier.weight', [CLASSES, HIDDEN]], ['classifier.bias', [CLASSES]])
     return shapes
   },
 }

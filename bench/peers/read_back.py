@@ -2,16 +2,19 @@
 
 JOBS.json is a list of {"kind", "path", ...}:
   safetensors  every tensor's bytes are those that "sha256" lists by name
-  folder       loads with the auto class of "class", nothing missing or left over, and a forward pass is finite
+  folder       loads with the auto class of "class", nothing missing or left over, weights in memory are the bytes that "sha256" lists, and a
+               forward pass is finite
   adapter      applied to the model at "base" by PEFT, every weight is that of the folder "merged" within 1e-6 of its largest
-  onnx         passes the checker, loads with its external data, runs, and gives what the model at "like" gives where that is named
-Each gives {"ok": bool, "detail": str}.
+  onnx         passes the checker, loads with its external data, initializers are the bytes that "sha256" lists, "external" says whether they are
+               in a file of their own, runs, gives "outputs" within 1e-5 and exactly what the model at "like" gives, where these are named
+RESULTS.json: {"versions": name → version of the libraries, "results": per job {"ok": bool, "detail": str}}.
 """
 
 import hashlib
 import json
 import sys
 import warnings
+from importlib.metadata import version
 
 warnings.filterwarnings("ignore")
 
@@ -23,14 +26,23 @@ def plain_bytes(tensor: torch.Tensor) -> bytes:
     return tensor.contiguous().view(torch.uint8).numpy().tobytes() if tensor.dim() else tensor.reshape(1).view(torch.uint8).numpy().tobytes()
 
 
+def counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def same(found: dict, expected: dict) -> None:
+    differing = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+    assert not differing, f"{len(differing)} tensors differ or are missing: {differing[:3]}"
+
+
 def read_safetensors(job: dict) -> str:
     found = {}
     for path in job["files"]:
         with safe_open(path, "pt") as file:
             for name in file.keys():
                 found[name] = hashlib.sha256(plain_bytes(file.get_tensor(name))).hexdigest()
-    assert found == job["sha256"], f"tensors differ: {sorted(set(found) ^ set(job['sha256']))[:3]}"
-    return f"{len(found)} tensors in {len(job['files'])} files, bytes equal"
+    same(found, job["sha256"])
+    return f"{len(found)} tensors in {counted(len(job['files']), 'file')}, bytes equal"
 
 
 def read_folder(job: dict) -> str:
@@ -39,6 +51,7 @@ def read_folder(job: dict) -> str:
     model, info = getattr(transformers, job["class"]).from_pretrained(job["path"], output_loading_info=True, dtype="auto")
     left = {key: sorted(info[key])[:3] for key in ("missing_keys", "unexpected_keys", "mismatched_keys") if info[key]}
     assert not left, f"loading left {left}"
+    same({name: hashlib.sha256(plain_bytes(tensor)).hexdigest() for name, tensor in model.state_dict().items()}, job["sha256"])
     model.eval()
     with torch.no_grad():
         if "Image" in job["class"]:
@@ -47,7 +60,7 @@ def read_folder(job: dict) -> str:
         else:
             logits = model(input_ids=torch.arange(8).reshape(1, 8)).logits
     assert torch.isfinite(logits).all(), "the forward pass is not finite"
-    return f"{type(model).__name__}, {model.dtype}, logits {list(logits.shape)} finite"
+    return f"{type(model).__name__}, {model.dtype}, {len(job['sha256'])} tensors, bytes equal; logits {list(logits.shape)} finite"
 
 
 def read_adapter(job: dict) -> str:
@@ -70,7 +83,11 @@ def read_onnx(job: dict) -> str:
     import onnxruntime
 
     onnx.checker.check_model(job["path"])
+    outside = [entry for entry in onnx.load(job["path"], load_external_data=False).graph.initializer if onnx.external_data_helper.uses_external_data(entry)]
+    assert (len(outside) > 0) == job["external"], f"{len(outside)} initializers are in a file of their own"
     loaded = onnx.load(job["path"], load_external_data=True)
+    arrays = {entry.name: onnx.numpy_helper.to_array(entry) for entry in loaded.graph.initializer}
+    same({name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}, job["sha256"])
 
     def run(path: str):
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -84,14 +101,19 @@ def read_onnx(job: dict) -> str:
 
     outputs = run(job["path"])
     assert all(numpy.isfinite(output).all() for output in outputs), "outputs are not finite"
-    detail = f"{len(loaded.graph.initializer)} initializers, {len(outputs)} finite outputs"
+    detail = f"{len(arrays)} initializers ({len(outside)} external), bytes equal"
+    if "outputs" in job:
+        off = float(numpy.abs(outputs[0].ravel() - numpy.array(job["outputs"])).max())
+        assert off <= 1e-5, f"the output is {off} from the expected one"
+        detail += f"; logits {list(outputs[0].shape)} within {off:.1e}"
     if "like" in job:
         off = max(float(numpy.abs(a - b).max()) for a, b in zip(outputs, run(job["like"])))
         assert off == 0, f"outputs differ by {off}"
-        detail += ", equal to the source's"
+        detail += ", equal to those of the file with its weights inside"
     return detail
 
 
+LIBRARIES = ("safetensors", "transformers", "peft", "onnx", "onnxruntime", "torch")
 READERS = {"safetensors": read_safetensors, "folder": read_folder, "adapter": read_adapter, "onnx": read_onnx}
 
 
@@ -102,7 +124,7 @@ def main() -> None:
             results.append({"ok": True, "detail": READERS[job["kind"]](job)})
         except Exception as error:  # a file that cannot be read is a result
             results.append({"ok": False, "detail": f"{type(error).__name__}: {error}"[:300]})
-    json.dump(results, sys.stdout)
+    json.dump({"versions": {name: version(name) for name in LIBRARIES}, "results": results}, sys.stdout)
 
 
 if __name__ == "__main__":
