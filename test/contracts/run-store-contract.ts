@@ -158,7 +158,7 @@ export function runStoreContract(name: string, store: RunStore): void {
             reader.close()
           },
         ),
-        { numRuns: 25 },
+        { numRuns: 25, examples: [[[0, -0], [1, 2], [], JSON.parse('{"__proto__": {"a": 1}}')]] },
       )
     })
 
