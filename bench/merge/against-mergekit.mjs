@@ -1,11 +1,12 @@
 // Are merges the same as mergekit's? Small random models of known architectures, every method, three configurations each; the same
 // files are merged by both and compared element by element. After `npm run build` and `sh bench/peers/setup-mergekit.sh`:
-//   node bench/merge/against-mergekit.mjs [architecture...]
+//   node bench/merge/against-mergekit.mjs [--methods a,b] [architecture...]
 // Ends with 1 if a row misses the bar: 1e-6 of a tensor's largest magnitude in float32, a unit in the last place in bfloat16. The rows in
 // float64 show the definitions to be the same where float32 decides a comparison by rounding.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { mergeMergekit } from '../../dist/merge/mergekit/merge-config.js'
 import { configurations } from './configs.mjs'
 import { difference, FLOAT32_BAR } from './difference.mjs'
@@ -13,7 +14,9 @@ import { undecidedOf } from './edges.mjs'
 import { ARCHITECTURES, saveFamily } from './models.mjs'
 import { runMergekit } from './run-mergekit.mjs'
 
-const wanted = process.argv.slice(2).length > 0 ? process.argv.slice(2) : Object.keys(ARCHITECTURES)
+const { values: options, positionals } = parseArgs({ allowPositionals: true, options: { methods: { type: 'string' } } })
+const methods = options.methods?.split(',')
+const wanted = positionals.length > 0 ? positionals : Object.keys(ARCHITECTURES)
 
 /** Stored type, and how the configuration asks for it to be merged and written. */
 const SETTINGS = [
@@ -39,7 +42,8 @@ async function compare(architecture, { label, stored, dtypes }) {
   mkdirSync(folder)
   saveFamily(folder, architecture, stored)
   const layers = ARCHITECTURES[architecture].config.num_hidden_layers
-  const cases = configurations(dtypes, layers).map((entry, i) => {
+  const asked = configurations(dtypes, layers).filter(({ method }) => methods?.includes(method) ?? true)
+  const cases = asked.map((entry, i) => {
     const config = join(folder, `${i}.yml`)
     const absolute = JSON.parse(JSON.stringify(entry.config), (key, value) =>
       key === 'model' || key === 'base_model' ? join(folder, value) : value,

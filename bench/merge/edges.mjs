@@ -8,6 +8,7 @@ import { openCheckpoint } from '../../dist/formats/open-file.js'
 import { compileMergekit } from '../../dist/merge/mergekit/compile.js'
 import { parseMergekit } from '../../dist/merge/mergekit/merge-config.js'
 import { read } from './difference.mjs'
+import { valuesOfChoices } from './edges-sce.mjs'
 
 /** Spacing of float32 around 1. */
 const EPS = 2 ** -23
@@ -18,18 +19,20 @@ const EPS = 2 ** -23
 const SOFTMAX_UNITS = 8
 
 /**
- * (tensor, element) → whether rounding decides that element of a configuration: the compiled program says which tensors are merged how.
+ * (tensor, element, its values here and there, round to the stored type) → whether rounding decides that element of a configuration: the
+ * compiled program says which tensors are merged how.
  * @param parsed with absolute paths of models
  */
 export function undecidedOf(parsed) {
-  let marks
-  return (name, i) => {
-    marks ??= marksOf(parsed)
-    return marks(name)?.[i] === 1
+  let edges
+  return (name, i, values, round) => {
+    edges ??= edgesOf(parsed)
+    const { marks, isChoice } = edges(name)
+    return marks[i] === 1 || (isChoice !== undefined && values.every(value => isChoice(i, value, round)))
   }
 }
 
-function marksOf(parsed) {
+function edgesOf(parsed) {
   const config = parseMergekit(parsed)
   const paths = new Set()
   JSON.stringify(parsed, (key, value) => {
@@ -50,10 +53,12 @@ function marksOf(parsed) {
       const tensor = program.tensors.find(entry => entry.name === name)
       const { operator, settings, shape, base, inputs } = tensor
       const models = inputs.map(values)
-      cache.set(
-        name,
-        undecided(operator.name, { base: base === undefined ? undefined : values(base), models, shape, settings }),
-      )
+      const data = { base: base === undefined ? undefined : values(base), models, shape, settings }
+      const { select_topk: share, floor } = settings.parameters
+      cache.set(name, {
+        marks: undecided(operator.name, data),
+        isChoice: operator.name === 'sce' && share < 1 ? valuesOfChoices({ ...data, share, floor }) : undefined,
+      })
     }
     return cache.get(name)
   }
@@ -69,7 +74,6 @@ function undecided(operator, { base, models, shape, settings }) {
   const marks = new Uint8Array((base ?? models[0]).length)
   const { coefficients, parameters } = settings
   if (operator === 'arcee_fusion') markThreshold(marks, base, models[0], shape)
-  if (operator === 'sce' && parameters.select_topk < 1) markVariance(marks, base, models, parameters.select_topk)
   if (operator === 'ram' || operator === 'ramplus_tl') markSmall(marks, base, models, parameters.epsilon)
   if (coefficients.density !== undefined) markRanks(marks, operator, base, models, coefficients)
   if (/ties|^della$/.test(operator)) markElections(marks, base, models, coefficients.weight)
@@ -113,27 +117,6 @@ function markElections(marks, base, models, weights) {
       size += Math.abs(z)
     }
     if (size > 0 && Math.abs(sum) <= 4 * EPS * size) marks[i] = 1
-  }
-}
-
-function markVariance(marks, base, models, share) {
-  const M = models.length
-  const variance = new Float64Array(marks.length)
-  const noise = new Float64Array(marks.length)
-  for (let i = 0; i < marks.length; i++) {
-    const taus = models.map(x => x[i] - base[i])
-    if (taus.every(tau => tau === taus[0])) continue
-    const mean = taus.reduce((a, b) => a + b, 0) / M
-    variance[i] = taus.reduce((total, tau) => total + (tau - mean) ** 2, 0) / M
-    noise[i] = 8 * EPS * Math.max(...taus.map(Math.abs)) * Math.sqrt(variance[i])
-  }
-  const sorted = variance.slice().sort()
-  const varying = sorted.reduce((count, value) => count + (value === 0 ? 0 : 1), 0)
-  const cut = sorted.length - Math.trunc(varying * share)
-  if (cut >= sorted.length) return
-  for (let i = 0; i < marks.length; i++) {
-    const near = value => Math.abs(variance[i] - value) <= 2 * noise[i]
-    if (near(sorted[cut]) || near(sorted[cut - 1])) marks[i] = 1
   }
 }
 

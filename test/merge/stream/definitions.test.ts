@@ -150,4 +150,24 @@ describe('a tensor merged in tiles', () => {
       { numRuns: 60, seed: 13 },
     )
   })
+
+  it.each([100, 5000])('counts the first of equal magnitudes as the larger, as the definition does: %i elements', n => {
+    const magnitudes = Float32Array.from({ length: n }, (_, i) => (i % 2 === 0 ? 0.5 : -0.5))
+    const given = { shape: [n], base: new Float32Array(n), models: [magnitudes], dtypes: ['BF16', 'BF16'] } as const
+    const positions = (name: string, coefficients: Readonly<Record<string, number>>) => {
+      const operator = findOperator(name)
+      const settings = settingsOf(operator, { parameters: {}, coefficients: [coefficients], seed: 1 }, true, 'a test')
+      const problem = { ...given, operator, settings, sizes: { chunk: 16, tile: 48 } }
+      const kept = (values: Iterable<number>) => [...values].flatMap((value, i) => (value === 0 ? [] : [i]))
+      const streamed = stream(problem)!
+      expect(streamed.merged).toBe(true)
+      expect(kept(streamed.values)).toEqual(kept(define(problem)))
+      return kept(streamed.values)
+    }
+    const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
+
+    expect(positions('ties', { weight: 1, density: 0.3 })).toEqual(range(0, 0.3 * n))
+    // Outliers are the largest: the first tenth goes, and what is kept follows it.
+    expect(positions('breadcrumbs', { weight: 1, density: 0.3, gamma: 0.1 })).toEqual(range(0.1 * n, 0.4 * n))
+  })
 })
