@@ -44,6 +44,7 @@ function mapPaths(options: OnnxOptions, change: (path: string) => string): OnnxO
   return {
     ...options,
     graph: change(options.graph),
+    ...(options.exported_from === undefined ? {} : { exported_from: change(options.exported_from) }),
     inputs: mapInputPaths(options.inputs, change),
     ...(options.text === undefined ? {} : { text: mapTextPaths(options.text, change) }),
     // Each task's own definition gives back what it was given, with other paths.

@@ -2,6 +2,7 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import { EvaluatorError, show } from '../../errors.ts'
 import { makePatchable, type PatchableModel, promoteInitializers } from '../../formats/onnx-rewrite.ts'
 import type { MergedModel } from '../../merge/model.ts'
+import { NamedForGraph } from './graph-names.ts'
 import { expectedWeights, matchWeights } from './match.ts'
 import type { PlannedGraph } from './plan.ts'
 import type { GraphRunner, InputArray, OutputArray } from './tasks/task.ts'
@@ -29,6 +30,7 @@ export class GraphSession {
   #bound: ReadonlySet<string> = new Set()
   /** The model that was fed last. A merger fills the same buffers again and again. */
   #weights: { readonly tensors: MergedModel['tensors']; readonly feeds: Feeds } | undefined
+  readonly #named: NamedForGraph | undefined
   #session: InferenceSession | undefined
   #patchable: PatchableModel | undefined
   /** Milliseconds spent inside the runtime so far. */
@@ -37,6 +39,7 @@ export class GraphSession {
   constructor(graph: PlannedGraph, runtime: Runtime) {
     this.#graph = graph
     this.#runtime = runtime
+    this.#named = graph.names === undefined ? undefined : new NamedForGraph(graph.names, graph.file)
   }
 
   /** Builds the session for the weights that the graph alone tells. @throws {EvaluatorError} when the runtime cannot load it */
@@ -49,7 +52,8 @@ export class GraphSession {
    * Runs `work` with the model's weights in the graph.
    * @param mode `inputs`: fed to the session that is there; `initializers`: in a session of the model's own
    */
-  async withModel<T>(model: MergedModel, mode: WeightsMode, work: (runner: GraphRunner) => Promise<T>): Promise<T> {
+  async withModel<T>(given: MergedModel, mode: WeightsMode, work: (runner: GraphRunner) => Promise<T>): Promise<T> {
+    const model = this.#named?.model(given) ?? given
     await this.#feed(model)
     if (mode === 'inputs') return work(this.#runner(this.#session!, this.#weights!.feeds))
     this.preparePatchable()

@@ -95,7 +95,7 @@ export function matchWeights(
   throw new EvaluatorError(
     `The weights of ${graph} do not match the merged model: ${lists.filter(Boolean).join('; ')}.`,
     {
-      hint: 'Names and shapes must be equal. Declare what the graph keeps under "constants" and what it does not use under "ignored_tensors".',
+      hint: 'Names and shapes must be equal; where an exporter changed them, "exported_from" tells which are the same. Declare what the graph keeps under "constants" and what it does not use under "ignored_tensors".',
     },
   )
 }

@@ -21,8 +21,13 @@ const objectiveSchema = z.strictObject({
 
 export const onnxOptionsSchema = z.strictObject({
   graph: pathSchema.describe(
-    'The .onnx file. Its weights are replaced by merged ones; names must equal the tensor names.',
+    'The .onnx file. Its weights are replaced by merged ones; names must equal the tensor names, or see exported_from.',
   ),
+  exported_from: pathSchema
+    .optional()
+    .describe(
+      'The model with whose weights the graph was exported, where the graph names or orients them otherwise than the models: it tells which are the same.',
+    ),
   batch_size: z
     .int()
     .min(1)

@@ -3,6 +3,7 @@ import { type OnnxModel, type OnnxValue, parseOnnxModel } from '../../formats/on
 import { addGraphOutputs } from '../../formats/onnx-rewrite.ts'
 import type { Objective } from '../../objective.ts'
 import type { InputFiles } from '../data/files.ts'
+import { digestNames, type GraphNames, graphNames } from './graph-names.ts'
 import { expectedWeights, type MatchOptions, type WeightSlot, weightSlots } from './match.ts'
 import type { OnnxOptions } from './options.ts'
 import { TASKS } from './tasks/registry.ts'
@@ -17,6 +18,8 @@ export interface PlannedGraph {
   readonly match: MatchOptions
   /** What may take a merged tensor, by name. */
   readonly slots: ReadonlyMap<string, WeightSlot>
+  /** What the models call its weights, where they call them otherwise. */
+  readonly names: GraphNames | undefined
   readonly batchSize: number
   /** The batch dimension where the graph fixes it. */
   readonly fixedRows: number | undefined
@@ -87,7 +90,10 @@ async function planGraph(options: OnnxOptions, files: InputFiles, where: string)
     })
   const free = model.inputs.filter(input => !slots.has(input.name))
   const fixedRows = batchDimension(free, options, where)
-  return { file, bytes, model, match, slots, batchSize: options.batch_size, fixedRows }
+  const origin = options.exported_from
+  if (origin !== undefined) await digestNames(file, origin, files, `${where}: exported_from`)
+  const names = origin === undefined ? undefined : graphNames(file, origin, slots, match)
+  return { file, bytes, model, match, slots, names, batchSize: options.batch_size, fixedRows }
 }
 
 /** The inputs a task fills from its data, where it says so. */
