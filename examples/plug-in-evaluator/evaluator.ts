@@ -1,10 +1,10 @@
 // An evaluator of one's own: how evenly a model spreads its weights. It needs no data and no runtime, so all of it is here.
 //
-// Types come from the package and leave no trace at run time: `import type { ... } from 'amalgam'` in a project of your own.
+// Types come from the package and leave no trace at run time.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { Evaluator, JsonValue, MergedModel } from '../../src/index.ts'
+import type { Evaluator, JsonValue, MergedModel } from 'amalgam'
 
 interface Options {
   /** A weight counts as an outlier from so many standard deviations of its tensor on. */

@@ -8,6 +8,7 @@ import {
   MergeError,
   RunLockedError,
   RunStoreError,
+  StorageError,
 } from '../../errors.ts'
 import type { PlainError } from './protocol.ts'
 
@@ -22,6 +23,7 @@ const CLASSES: ReadonlyMap<string, typeof AmalgamError> = new Map(
     MergeError,
     RunLockedError,
     RunStoreError,
+    StorageError,
   ].map(errorClass => [errorClass.name, errorClass]),
 )
 
