@@ -76,7 +76,7 @@ export class RunLockedError extends AmalgamError {
 
 /** The value as a short, single-line, printable string: control characters stripped, at most `limit` characters. */
 export function show(value: unknown, limit = 80): string {
-  const text = typeof value === 'string' ? JSON.stringify(value) : (JSON.stringify(value) ?? String(value))
+  const text = JSON.stringify(value, (_, item) => (typeof item === 'bigint' ? `${item}n` : item)) ?? String(value)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: stripping them is the point (terminal escapes in file names).
   const clean = text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\u{fffd}')
   return clean.length <= limit ? clean : `${clean.slice(0, limit - 1)}…`

@@ -15,6 +15,7 @@ describe('errors', () => {
     expect(show('x'.repeat(200))).toHaveLength(80)
     expect(show(undefined)).toBe('undefined')
     expect(show({ a: 1 })).toBe('{"a":1}')
+    expect(show([2n ** 60n])).toBe('["1152921504606846976n"]')
   })
 
   it('suggest the nearest word within two edits, transpositions counted once', () => {

@@ -1,10 +1,12 @@
-import { parquetMetadata, parquetReadObjects } from 'hyparquet'
+import { type Compressors, type FileMetaData, parquetMetadata, parquetReadObjects } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
 import { FormatError } from '../../errors.ts'
 import type { Records } from './records.ts'
 
 /** Cells of all columns: more would not fit into memory as values of JavaScript. */
 const CELL_LIMIT = 50_000_000
+/** Of all pages together: guards against a file that inflates without end. */
+const INFLATED_BYTES_LIMIT = 512 << 20
 
 /** @throws {FormatError} on a file that is no Parquet, or holds more than can be read at once */
 export async function readParquet(bytes: Uint8Array, file: string): Promise<Records> {
@@ -12,15 +14,19 @@ export async function readParquet(bytes: Uint8Array, file: string): Promise<Reco
   let rows: readonly Readonly<Record<string, unknown>>[]
   try {
     const metadata = parquetMetadata(buffer)
-    const cells = Number(metadata.num_rows) * (metadata.schema.length - 1)
-    if (!(cells <= CELL_LIMIT)) throw new RangeError(`${cells} cells; at most ${CELL_LIMIT} are read`)
+    const cells = Math.max(Number(metadata.num_rows) * (metadata.schema.length - 1), storedValues(metadata))
+    if (!(cells <= CELL_LIMIT)) throw new RangeError(`it has ${cells} cells; at most ${CELL_LIMIT} are read`)
     rows = await parquetReadObjects({
       file: { byteLength: buffer.byteLength, slice: (start, end) => buffer.slice(start, end) },
       metadata,
-      compressors,
+      compressors: limitedCompressors(),
+      utf8: false, // bytes that are not declared to be text are images
     })
+    if (rows.length !== Number(metadata.num_rows)) throw new Error(`${rows.length} of ${metadata.num_rows} rows`)
   } catch (cause) {
-    throw new FormatError(`${file} cannot be read as Parquet: ${cause instanceof Error ? cause.message : cause}.`, {
+    const problem = (cause instanceof Error ? cause.message : String(cause)).slice(0, 200)
+    throw new FormatError(`${file} cannot be read as Parquet: ${problem}.`, {
+      hint: 'If the file was cut short, copy it again; otherwise write it anew, in Python: pyarrow.parquet.write_table(table, path).',
       cause,
     })
   }
@@ -30,8 +36,33 @@ export async function readParquet(bytes: Uint8Array, file: string): Promise<Reco
   return { file, length: rows.length, columns, where: record => `${file}: row ${record}` }
 }
 
-/** 64-bit integers as numbers where these hold them. */
+/** Of nested columns: a list counts as many as it has items. */
+function storedValues(metadata: FileMetaData): number {
+  return metadata.row_groups
+    .flatMap(group => group.columns)
+    .reduce((sum, column) => sum + Number(column.meta_data?.num_values ?? 0), 0)
+}
+
+function limitedCompressors(): Compressors {
+  let inflated = 0
+  return Object.fromEntries(
+    Object.entries(compressors).map(([codec, decompress]): [string, typeof decompress] => [
+      codec,
+      (input, outputLength) => {
+        inflated += outputLength
+        if (!(outputLength >= 0 && inflated <= INFLATED_BYTES_LIMIT))
+          throw new RangeError(`it inflates to more than ${INFLATED_BYTES_LIMIT} bytes`)
+        return decompress(input, outputLength)
+      },
+    ]),
+  )
+}
+
+/** 64-bit integers as numbers where these hold them, at any depth. */
 function plain(cell: unknown): unknown {
   if (typeof cell === 'bigint') return Number.isSafeInteger(Number(cell)) ? Number(cell) : cell
-  return Array.isArray(cell) ? cell.map(plain) : (cell ?? undefined)
+  if (Array.isArray(cell)) return cell.map(plain)
+  if (typeof cell !== 'object' || cell === null || Object.getPrototypeOf(cell) !== Object.prototype)
+    return cell ?? undefined
+  return Object.fromEntries(Object.entries(cell).map(([key, value]) => [key, plain(value)]))
 }
