@@ -5,8 +5,9 @@ import type { Records } from './records.ts'
 
 /** Cells of all columns: more would not fit into memory as values of JavaScript. */
 const CELL_LIMIT = 50_000_000
-/** Of all pages together: guards against a file that inflates without end. */
+/** Of all pages together: a file may inflate to this, larger ones to so many times their size. Guards against inflating without end. */
 const INFLATED_BYTES_LIMIT = 512 << 20
+const INFLATION_LIMIT = 16
 
 /** @throws {FormatError} on a file that is no Parquet, or holds more than can be read at once */
 export async function readParquet(bytes: Uint8Array, file: string): Promise<Records> {
@@ -19,7 +20,7 @@ export async function readParquet(bytes: Uint8Array, file: string): Promise<Reco
     rows = await parquetReadObjects({
       file: { byteLength: buffer.byteLength, slice: (start, end) => buffer.slice(start, end) },
       metadata,
-      compressors: limitedCompressors(),
+      compressors: limitedCompressors(Math.max(INFLATED_BYTES_LIMIT, INFLATION_LIMIT * bytes.byteLength)),
       utf8: false, // bytes that are not declared to be text are images
     })
     if (rows.length !== Number(metadata.num_rows)) throw new Error(`${rows.length} of ${metadata.num_rows} rows`)
@@ -43,15 +44,14 @@ function storedValues(metadata: FileMetaData): number {
     .reduce((sum, column) => sum + Number(column.meta_data?.num_values ?? 0), 0)
 }
 
-function limitedCompressors(): Compressors {
+function limitedCompressors(limit: number): Compressors {
   let inflated = 0
   return Object.fromEntries(
     Object.entries(compressors).map(([codec, decompress]): [string, typeof decompress] => [
       codec,
       (input, outputLength) => {
         inflated += outputLength
-        if (!(outputLength >= 0 && inflated <= INFLATED_BYTES_LIMIT))
-          throw new RangeError(`it inflates to more than ${INFLATED_BYTES_LIMIT} bytes`)
+        if (!(outputLength >= 0 && inflated <= limit)) throw new RangeError(`it inflates to more than ${limit} bytes`)
         return decompress(input, outputLength)
       },
     ]),
