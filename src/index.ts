@@ -1,5 +1,15 @@
 // The public surface: named re-exports only. Everything else may change without notice.
 
+export {
+  chooseExamples,
+  fitResponseModel,
+  type Prediction,
+  predictMean,
+  type ResponseModel,
+  type Skill,
+  skillOf,
+  unknownSkill,
+} from './allocation/response-model.ts'
 export type { AddResult, Archive } from './archive/archive.ts'
 export { hypervolume } from './archive/hypervolume.ts'
 export { createParetoArchive } from './archive/pareto-archive.ts'
