@@ -39,6 +39,8 @@ function describeIssue(issue: z.core.$ZodIssue, root: unknown, jsonSchema: unkno
       })
     }
     case 'invalid_union': {
+      // Of a union that one key decides, only that key was read.
+      if ('options' in issue && Array.isArray(issue.options)) return [expectedOneOf(issue.options, path, found)]
       const branches = issue.errors.filter(branch => !branch.some(refusesKind))
       const closest = branches.sort((a, b) => a.length - b.length)[0]
       if (closest) return closest.flatMap(inner => describeIssue(inner, root, jsonSchema, path))
@@ -50,18 +52,8 @@ function describeIssue(issue: z.core.$ZodIssue, root: unknown, jsonSchema: unkno
       return [
         found === undefined ? missing(path) : { path, message: `expected ${expected(issue)}, got ${display(found)}` },
       ]
-    case 'invalid_value': {
-      if (found === undefined) return [missing(path)]
-      const guess =
-        typeof found === 'string'
-          ? nearest(
-              found,
-              issue.values.filter(v => typeof v === 'string'),
-            )
-          : undefined
-      const hint = guess === undefined ? '' : `; did you mean ${show(guess)}?`
-      return [{ path, message: `expected ${expected(issue)}, got ${display(found)}${hint}` }]
-    }
+    case 'invalid_value':
+      return [expectedOneOf(issue.values, path, found)]
     case 'too_small':
     case 'too_big': {
       const [limit, strict, least] =
@@ -81,6 +73,18 @@ function describeIssue(issue: z.core.$ZodIssue, root: unknown, jsonSchema: unkno
     default:
       return [{ path, message: issue.message }]
   }
+}
+
+function expectedOneOf(values: readonly unknown[], path: Path, found: unknown): Problem {
+  if (found === undefined) return missing(path)
+  const names = values.filter(value => typeof value === 'string')
+  const guess = typeof found === 'string' ? nearest(found, names) : undefined
+  const hint = guess === undefined ? '' : `; did you mean ${show(guess)}?`
+  return { path, message: `expected ${anyOf(values)}, got ${display(found)}${hint}` }
+}
+
+function anyOf(values: readonly unknown[]): string {
+  return values.map(value => show(value)).join(' or ')
 }
 
 /** JSON has no NaN and no infinities; a message has. */
@@ -108,7 +112,7 @@ const KINDS: Readonly<Record<string, string>> = {
 
 function expected(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type') return KINDS[issue.expected] ?? issue.expected
-  if (issue.code === 'invalid_value') return issue.values.map(value => show(value)).join(' or ')
+  if (issue.code === 'invalid_value') return anyOf(issue.values)
   return issue.message
 }
 

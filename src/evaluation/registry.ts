@@ -7,6 +7,7 @@ import { httpEvaluator } from './http/evaluator.ts'
 import type { EvaluatorReference } from './job.ts'
 import { moduleEvaluator } from './module.ts'
 import { onnxEvaluator } from './onnx/evaluator.ts'
+import { withProperties } from './properties/with-properties.ts'
 
 /** All kinds of evaluators, by the word after `kind:`. A new kind is a definition and a line here. */
 export const EVALUATORS: ReadonlyMap<string, EvaluatorKind> = new Map(
@@ -15,7 +16,7 @@ export const EVALUATORS: ReadonlyMap<string, EvaluatorKind> = new Map(
     evaluatorKind(commandEvaluator),
     evaluatorKind(httpEvaluator),
     evaluatorKind(moduleEvaluator),
-  ].map(kind => [kind.kind, kind]),
+  ].map(kind => [kind.kind, withProperties(kind)]),
 )
 
 const headSchema = z.looseObject({

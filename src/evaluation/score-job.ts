@@ -17,9 +17,9 @@ export async function scoreJob(worker: WorkerSession, job: EvaluationJob): Promi
   const timing = (): Timing => ({ totalMs: performance.now() - start, mergeMs, inferenceMs })
   try {
     // What a report quotes is scored by the definitions, as a written file is; a search takes the fast path, equal up to float32 rounding.
-    const model = worker.merger.merge(job.recipe, { exact: job.split === 'holdout' })
+    const { tensors } = worker.merger.merge(job.recipe, { exact: job.split === 'holdout' })
     mergeMs = performance.now() - start
-    const scores = await worker.session.score(model, job.split, job.ranges)
+    const scores = await worker.session.score({ tensors, recipe: job.recipe }, job.split, job.ranges)
     if (Number.isFinite(scores.inferenceMs)) inferenceMs = scores.inferenceMs
     const { objectives } = worker.evaluator
     const values = checkedValues(scores, objectives)

@@ -1,3 +1,5 @@
+import type { Recipe } from '../space/recipe.ts'
+
 /** A checkpoint to merge, by name. Plain data. */
 export interface SourceReference {
   readonly id: string
@@ -15,4 +17,6 @@ export interface TensorView {
 /** A set of named views, not a file: weights are fed to the runtime as graph inputs. */
 export interface MergedModel {
   readonly tensors: ReadonlyMap<string, TensorView>
+  /** What it was merged by, where it was: some objectives are properties of it. */
+  readonly recipe?: Recipe
 }

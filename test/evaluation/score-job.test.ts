@@ -35,14 +35,15 @@ const good: Scores = {
 const returning = (scores: unknown): WorkerSession => worker(async () => scores as Scores)
 
 describe('scoreJob', () => {
-  test('hands model and split to the session and its scores back', async () => {
+  test('hands model, recipe and split to the session and its scores back', async () => {
     const seen: unknown[] = []
     const session = worker(async (...args) => {
       seen.push(args)
       return good
     })
-    const evaluation = await scoreJob(session, { ...jobWith(1), split: 'holdout' })
-    expect(seen).toEqual([[empty, 'holdout', undefined]])
+    const job = { ...jobWith(1), split: 'holdout' as const }
+    const evaluation = await scoreJob(session, job)
+    expect(seen).toEqual([[{ ...empty, recipe: job.recipe }, 'holdout', undefined]])
     expect(evaluation).toEqual({
       status: 'scored',
       values: good.values,

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import type { JsonValue } from '../../candidate.ts'
+import { ConfigError, show } from '../../errors.ts'
+import { absoluteModelPath } from '../../merge/open-model.ts'
+import { digestFiles } from '../../merge/sources.ts'
+import { canonicalJson } from '../../space/recipe.ts'
+import { type EvaluatorKind, parseOptions } from '../definition.ts'
+import type { Evaluator } from '../evaluator.ts'
+import { filesOfModel } from './base-weights.ts'
+import { type PropertyOptions, propertyObjective, propertyShape } from './options.ts'
+import { PropertySession } from './session.ts'
+
+/** Changes whenever the same files and options would give other values. Part of the digest. */
+const VERSION = 'properties 1'
+
+const head = z.looseObject(propertyShape)
+
+/** The same kind of evaluator with `properties` among its options: properties of the merged model become objectives after its own. */
+export function withProperties(kind: EvaluatorKind): EvaluatorKind {
+  if (!(kind.options instanceof z.ZodObject))
+    throw new TypeError(`Expected the options of ${kind.kind} to be an object schema.`)
+  const options = kind.options.safeExtend(propertyShape)
+  return {
+    ...kind,
+    options,
+    resolve: (given, folder, where) => {
+      parseOptions(options, given, where) // all problems at once
+      const { properties, ...own } = parseOptions(head, given, where)
+      const resolved = kind.resolve(own, folder, where)
+      if (properties === undefined) return resolved
+      return { ...(resolved as Readonly<Record<string, JsonValue>>), properties: absolute(properties, folder) }
+    },
+    create: async (id, given) => {
+      const { properties, ...own } = parseOptions(head, given, `evaluator ${show(id)}`)
+      const evaluator = await kind.create(id, own as JsonValue)
+      return properties === undefined ? evaluator : extend(evaluator, properties)
+    },
+  }
+}
+
+function absolute(properties: readonly PropertyOptions[], folder: string): JsonValue {
+  return properties.map(options => {
+    const { name, ...rest } = options
+    const named = name === undefined ? rest : { ...rest, name }
+    return 'base' in options ? { ...named, base: absoluteModelPath(folder, options.base) } : named
+  })
+}
+
+async function extend(evaluator: Evaluator, properties: readonly PropertyOptions[]): Promise<Evaluator> {
+  const objectives = [...evaluator.objectives, ...properties.map(propertyObjective)]
+  const names = objectives.map(({ name }) => name)
+  const twice = names.find((name, i) => names.indexOf(name) < i)
+  if (twice !== undefined)
+    throw new ConfigError(`Evaluator ${show(evaluator.id)} has two objectives named ${show(twice)}.`, {
+      hint: 'Give the property a "name" of its own.',
+    })
+  const digests = new Map<string, string>()
+  const content: JsonValue[] = []
+  for (const options of properties) {
+    if (!('base' in options)) {
+      content.push({ property: options.property })
+      continue
+    }
+    const files = await digestFiles(filesOfModel(options.base))
+    for (const { path, sha256 } of files) digests.set(path, sha256)
+    content.push({ property: options.property, base: files.map(({ sha256 }) => sha256) })
+  }
+  const text = canonicalJson({ version: VERSION, evaluator: evaluator.digest, properties: content })
+  return {
+    id: evaluator.id,
+    objectives,
+    digest: createHash('sha256').update(text).digest('hex'),
+    inputs: { ...evaluator.inputs, ...Object.fromEntries(digests) },
+    open: async context => {
+      const session = await evaluator.open(context)
+      try {
+        return new PropertySession(session, properties, context?.dtypes.keys() ?? [])
+      } catch (error) {
+        await session.close()
+        throw error
+      }
+    },
+  }
+}
