@@ -5,7 +5,6 @@ import type { InputFiles } from './files.ts'
 import { readImageFolder } from './image-folder.ts'
 import { readJsonLines } from './json-lines.ts'
 import { readNpz } from './npz.ts'
-import { readParquet } from './parquet.ts'
 import type { Records } from './records.ts'
 import { readTextLines } from './text-lines.ts'
 
@@ -18,7 +17,8 @@ const READERS: ReadonlyMap<string, Read> = new Map<string, Read>([
   ['.ndjson', readJsonLines],
   ['.txt', readTextLines],
   ['.npz', readNpz],
-  ['.parquet', readParquet],
+  // With its codecs the slowest to load of all, and rarely needed.
+  ['.parquet', async (bytes, file) => (await import('./parquet.ts')).readParquet(bytes, file)],
 ])
 
 /**
