@@ -165,12 +165,14 @@ function onDone({ serve, id, evaluation, started }: Extract<ThreadReport, { type
   const state = serves.get(serve)
   if (started === undefined) {
     endServe(serve)
-  } else {
-    if (state !== undefined) state.current = started
+  } else if (state !== undefined) {
+    state.current = started
     offer.accepted(started)
     offerNext()
     report({ type: 'started', id: started })
   }
+  // Else the thread has ended, and its end was heard of before its last words: what it had claimed was taken back then (`lostBy`), and
+  // may stand on offer again.
   report({ type: 'done', id, evaluation })
 }
 
