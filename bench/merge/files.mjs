@@ -2,6 +2,7 @@
 // process of its own, measured from start to end. After `npm run build`, with mergekit in a Python environment:
 //   AMALGAM_MERGEKIT_PYTHON=.../python node bench/merge/files.mjs [--gb 2] [--experts 3] [--methods linear,ties] [--folder DIR]
 //     [--repeats 1] [--without-mergekit]
+// Amalgam leaves the hashes of the sources out of the model card, which mergekit's has not either.
 // The checkpoints are made in a new folder under --folder (default: the system's temporary one) and removed afterwards.
 import { spawn, spawnSync } from 'node:child_process'
 import {
@@ -76,7 +77,7 @@ async function measure(method, experts, bytes) {
   const { text, inputs } = configuration(method, experts)
   writeFileSync(config, text)
   const [out, copy, theirs] = ['ours', 'copy', 'theirs'].map(name => join(folder, name))
-  const ours = await timed(process.execPath, [amalgam, 'merge', config, '--out', out])
+  const ours = await timed(process.execPath, [amalgam, 'merge', config, '--out', out, '--no-digests'])
   const copied = await timed(process.execPath, [copier, out, copy])
   rmSync(copy, { recursive: true })
   rmSync(out, { recursive: true })
