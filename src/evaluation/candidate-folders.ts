@@ -100,7 +100,7 @@ export class CandidateFolders {
   }
 
   /**
-   * Writes a candidate. Its name is never used again in this session.
+   * Writes a candidate. This writer never uses its name again.
    * @returns the folder, absolute
    * @throws {CandidateFailure} when it does not fit: into its type, or where it is to be written
    */

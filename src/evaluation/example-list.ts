@@ -1,13 +1,11 @@
 import { ConfigError, FormatError, show } from '../errors.ts'
+import { parseObjectLine } from './data/json-lines.ts'
 import { SPLITS, type Split } from './evaluator.ts'
 import { exampleOrder } from './example-order.ts'
 import { splitByRule } from './onnx/split.ts'
 import type { SplitRule } from './shared-options.ts'
 
 /** Examples that Amalgam owns: which there are, in which split, in which order. What is in them is the evaluator's affair. */
-
-/** A missing line end makes a whole file one line; real examples are far shorter. Characters. */
-const LINE_LIMIT = 16 << 20
 
 export interface ListedExample {
   readonly id: string
@@ -41,7 +39,7 @@ export function readExampleList(
     .split('\n')
     .map((line, i) => ({ line, where: `${file}, line ${i + 1}`, number: i + 1 }))
     .filter(({ line }) => line.trim() !== '')
-    .map(({ line, where, number }) => ({ record: parseRecord(line, where), where, number }))
+    .map(({ line, where, number }) => ({ record: parseObjectLine(line, where), where, number }))
   if (records.length === 0) throw new FormatError(`${file} has no examples: one JSON object a line is required.`)
   const strata = records.map(({ record, where }) => wordOf(record.stratum ?? '', 'stratum', where))
   const drawn = drawSplits(records, strata, rule)
@@ -87,20 +85,6 @@ export function orderExamples(
       })
   })
   return ordered
-}
-
-function parseRecord(line: string, where: string): Record<string, unknown> {
-  if (line.length > LINE_LIMIT)
-    throw new FormatError(`${where} has ${line.length} characters; at most ${LINE_LIMIT} are read.`)
-  let value: unknown
-  try {
-    value = JSON.parse(line)
-  } catch (cause) {
-    throw new FormatError(`${where} is no JSON: ${cause instanceof Error ? cause.message : show(line)}.`, { cause })
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new FormatError(`${where}: a JSON object is required, found ${show(value)}.`)
-  return value as Record<string, unknown> // an object that is no array, checked above
 }
 
 function wordOf(value: unknown, key: string, where: string): string {

@@ -21,7 +21,7 @@ export function readJsonLines(bytes: Uint8Array, file: string): Records {
   const lines: number[] = [] // line number of each record, from 1
   for (const [i, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue
-    const record = parseLine(line, `${file}: line ${i + 1}`)
+    const record = parseObjectLine(line, `${file}: line ${i + 1}`)
     for (const [key, value] of Object.entries(record)) {
       let column = columns.get(key)
       if (column === undefined) {
@@ -39,7 +39,12 @@ export function readJsonLines(bytes: Uint8Array, file: string): Records {
   return { file, length: lines.length, columns, where: record => `${file}: line ${lines[record]}` }
 }
 
-function parseLine(line: string, where: string): Record<string, unknown> {
+/**
+ * One line of JSON Lines.
+ * @param where starts messages: file and line
+ * @throws {FormatError} unless it is a JSON object of at most 16 Mi characters
+ */
+export function parseObjectLine(line: string, where: string): Record<string, unknown> {
   if (line.length > LINE_LIMIT)
     throw new FormatError(`${where} has ${line.length} characters; at most ${LINE_LIMIT} are read.`)
   let value: unknown
