@@ -8,6 +8,16 @@ import { splitByRule } from './split.ts'
 /** Records of each split, in the split's order of examples. */
 export type Members = Readonly<Record<Split, Int32Array>>
 
+/** Number of examples per split. */
+export function countsOf({ search, select, holdout }: Members): Readonly<Record<Split, number>> {
+  return { search: search.length, select: select.length, holdout: holdout.length }
+}
+
+/** One value per split. */
+export function perSplit<T>(of: (split: Split) => T): Readonly<Record<Split, T>> {
+  return { search: of('search'), select: of('select'), holdout: of('holdout') }
+}
+
 /** Words, or their positions. */
 export const SPLIT_CELLS: ReadonlyMap<unknown, Split> = new Map<unknown, Split>([
   ...SPLITS.map((split): [unknown, Split] => [split, split]),

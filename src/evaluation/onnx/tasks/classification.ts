@@ -1,21 +1,19 @@
 import { z } from 'zod'
 import { ConfigError, FormatError, show } from '../../../errors.ts'
 import type { Split } from '../../evaluator.ts'
+import { arrayFrame } from '../array-frame.ts'
 import {
   type ArrayTaskOptions,
-  arrayInputs,
-  arrayMembers,
   arrayTaskShape,
-  exampleStrata,
   mapArrayTaskPaths,
   mapSourcePath,
   openTaskData,
-  reservedColumns,
   runExamples,
   type TaskData,
 } from '../array-task.ts'
 import { digestExpert } from '../expert-model.ts'
 import { type Matrix, sizeOf, vector } from '../matrix.ts'
+import { perSplit } from '../members.ts'
 import { pickMetric, scoresOf } from '../metric.ts'
 import { pathSchema } from '../options-shared.ts'
 import { outputWidth, requireWidth } from '../output-shape.ts'
@@ -62,15 +60,17 @@ export const classificationTask: TaskDefinition<typeof schema> = {
     if (expert !== undefined) await digestExpert(expert, context.files, `${where}: expert`)
     const labels = label && readLabels(vectorOf(await data.target(label, 'the label')), classes)
     const count = labels?.length ?? (await exampleCount(options, data, context))
-    const strata = options.stratify === undefined && labels ? labels : exampleStrata(options, data, count)
-    const members = await arrayMembers(options, data, strata, labels ? 'labels' : 'examples', context)
-    const reserved = reservedColumns(options, label ?? {})
-    const sources = await arrayInputs(options, data, members, count, labels ? 'labels' : 'examples', reserved, context)
-    const labelsOf = (split: Split): Int32Array => members[split].map(record => labels![record]!)
+    const counted = {
+      source: label ?? {},
+      length: count,
+      what: labels ? 'labels' : 'examples',
+      strata: options.stratify === undefined ? labels : undefined,
+    }
+    const { members, counts, sources } = await arrayFrame(options, data, counted, context)
     const metrics = {
       ...(labels &&
         classificationMetrics(
-          { search: labelsOf('search'), select: labelsOf('select'), holdout: labelsOf('holdout') },
+          perSplit(split => members[split].map(record => labels[record]!)),
           classes,
         )),
       ...unlabelledMetrics(classes),
@@ -78,7 +78,7 @@ export const classificationTask: TaskDefinition<typeof schema> = {
     }
     return {
       name: options.name,
-      counts: { search: members.search.length, select: members.select.length, holdout: members.holdout.length },
+      counts,
       defaultMetric: labels ? 'accuracy' : expert === undefined ? 'entropy' : 'expert_divergence',
       ...(expert === undefined ? {} : { expert }),
       metric: spec => pickMetric(metrics, spec, where),

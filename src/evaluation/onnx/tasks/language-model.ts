@@ -1,15 +1,13 @@
 import { z } from 'zod'
 import { FormatError, show } from '../../../errors.ts'
-import { readRecords } from '../../data/read-records.ts'
 import { columnOf } from '../../data/records.ts'
 import { SPLITS, type Split } from '../../evaluator.ts'
-import { encodeText, planLanguageGraph } from '../language/language-graph.ts'
-import { mapTextPaths, textSchema } from '../language/text-options.ts'
-import { ROW_FACTS, scoreTokenRows, type TokenRow } from '../language/token-rows.ts'
+import { encodeText } from '../language/language-graph.ts'
+import { exampleRows, mapTextTaskPaths, openTextTask, rowsOfExamples, textTaskShape } from '../language/text-task.ts'
+import { ROW_FACTS, scoreTokenRows } from '../language/token-rows.ts'
 import { rollingWindows } from '../language/windows.ts'
-import { orderMembers, recordSplits, recordStrata } from '../members.ts'
+import { perSplit } from '../members.ts'
 import { mean, pickMetric, scoresOf } from '../metric.ts'
-import { nameSchema, outputSchema, pathSchema, splitSchema, stratifySchema } from '../options-shared.ts'
 import type { Facts, MetricSpec, PlannedTask, TaskDefinition, TaskMetric } from './task.ts'
 
 /**
@@ -18,13 +16,8 @@ import type { Facts, MetricSpec, PlannedTask, TaskDefinition, TaskMetric } from 
  */
 const schema = z.strictObject({
   kind: z.literal('language_model').describe('How well a causal language model predicts texts.'),
-  name: nameSchema,
-  data: pathSchema.describe('Records with a text each: .jsonl, .csv or .parquet, also .gz; or .txt, one text a line.'),
+  ...textTaskShape,
   column: z.string().min(1).default('text').describe('Column that holds the text.'),
-  split: splitSchema,
-  stratify: stratifySchema,
-  text: textSchema.optional().describe('Replaces single keys of the evaluator’s "text".'),
-  output: outputSchema.optional(),
 })
 
 /** Facts of a text, in this order. Likelihoods in nats. */
@@ -41,57 +34,36 @@ interface Sizes {
 export const languageModelTask: TaskDefinition<typeof schema> = {
   kind: 'language_model',
   options: schema,
-  mapPaths: (options, change) => ({
-    ...options,
-    data: change(options.data),
-    ...(options.text === undefined ? {} : { text: mapTextPaths(options.text, change) }),
-  }),
+  mapPaths: mapTextTaskPaths,
   plan: async (options, context) => {
-    const { where, files } = context
-    const graph = await planLanguageGraph(options.text, options.output, context)
-    const records = await readRecords(files, options.data, `${where}: data file`)
+    const { where } = context
+    const { graph, records, members, counts } = await openTextTask(options, context)
     const texts = columnOf(records, options.column).map((cell, record) => {
       if (typeof cell === 'string' && cell !== '') return cell
       throw new FormatError(
         `${records.where(record)}, ${show(options.column)}: a text is required, found ${show(cell)}.`,
       )
     })
-    const strata = recordStrata(records, options.stratify)
-    const members = orderMembers(strata, recordSplits(records, options.split, strata), options.name, where)
-
-    const rows: Record<Split, TokenRow[]> = { search: [], select: [], holdout: [] }
-    /** Rows of example e: [starts[e], starts[e + 1]). */
-    const starts: Record<Split, Int32Array> = emptyStarts()
-    const sizes = {} as Record<Split, Sizes>
-    for (const split of SPLITS) {
-      const count = members[split].length
-      const size: Sizes = {
-        tokens: new Float64Array(count),
-        bytes: new Float64Array(count),
-        words: new Float64Array(count),
-      }
-      starts[split] = new Int32Array(count + 1)
-      members[split].forEach((record, example) => {
-        const text = texts[record]!
-        const tokens = encodeText(graph, text, records.where(record))
-        rows[split].push(...rollingWindows(tokens, graph.prefixToken, graph.maxLength))
-        starts[split][example + 1] = rows[split].length
-        size.tokens[example] = tokens.length
-        size.bytes[example] = Buffer.byteLength(text, 'utf8')
-        size.words[example] = wordCount(text)
-      })
-      sizes[split] = size
-    }
+    const tokens = new Map<number, readonly number[]>()
+    const rows = exampleRows(members, record => {
+      tokens.set(record, encodeText(graph, texts[record]!, records.where(record)))
+      return rollingWindows(tokens.get(record)!, graph.prefixToken, graph.maxLength)
+    })
+    const sizes = perSplit(
+      (split): Sizes => ({
+        tokens: Float64Array.from(members[split], record => tokens.get(record)!.length),
+        bytes: Float64Array.from(members[split], record => Buffer.byteLength(texts[record]!, 'utf8')),
+        words: Float64Array.from(members[split], record => wordCount(texts[record]!)),
+      }),
+    )
 
     const measure: PlannedTask['measure'] = async (runner, split, examples) => {
-      const wanted: number[] = []
-      for (const example of examples)
-        for (let row = starts[split][example]!; row < starts[split][example + 1]!; row++) wanted.push(row)
-      const scored = await scoreTokenRows(runner, graph, rows[split], Int32Array.from(wanted))
+      const { rows: own, starts } = rows[split]
+      const scored = await scoreTokenRows(runner, graph, own, rowsOfExamples(rows[split], examples))
       const values = new Float64Array(examples.length * WIDTH)
       let at = 0
       examples.forEach((example, i) => {
-        for (let row = starts[split][example]!; row < starts[split][example + 1]!; row++, at += WIDTH) {
+        for (let row = starts[example]!; row < starts[example + 1]!; row++, at += WIDTH) {
           values[i * WIDTH + FACT.negativeLogLikelihood]! -= scored[at + ROW_FACTS.logLikelihood]!
           values[i * WIDTH + FACT.hits]! += scored[at + ROW_FACTS.greedyHits]!
           values[i * WIDTH + FACT.entropy]! += scored[at + ROW_FACTS.entropy]!
@@ -102,20 +74,12 @@ export const languageModelTask: TaskDefinition<typeof schema> = {
     const metrics = languageMetrics(sizes, graph.vocabulary)
     return {
       name: options.name,
-      counts: {
-        search: members.search.length,
-        select: members.select.length,
-        holdout: members.holdout.length,
-      },
+      counts,
       defaultMetric: 'bits_per_byte',
       metric: spec => pickMetric(metrics, spec, where),
       measure,
     }
   },
-}
-
-function emptyStarts(): Record<Split, Int32Array> {
-  return { search: new Int32Array(1), select: new Int32Array(1), holdout: new Int32Array(1) }
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: Python counts them as white space.

@@ -1,18 +1,10 @@
 import { z } from 'zod'
 import { FormatError, show } from '../../../errors.ts'
 import type { Split } from '../../evaluator.ts'
-import {
-  arrayInputs,
-  arrayMembers,
-  arrayTaskShape,
-  exampleStrata,
-  mapArrayTaskPaths,
-  mapSourcePath,
-  openTaskData,
-  reservedColumns,
-  runExamples,
-} from '../array-task.ts'
+import { arrayFrame, measureOutput } from '../array-frame.ts'
+import { arrayTaskShape, mapArrayTaskPaths, mapSourcePath, openTaskData } from '../array-task.ts'
 import { type Matrix, sizeOf } from '../matrix.ts'
+import { perSplit } from '../members.ts'
 import { pickMetric, scoresOf } from '../metric.ts'
 import { targetSchema } from '../options-shared.ts'
 import { outputWidth, requireWidth } from '../output-shape.ts'
@@ -40,26 +32,19 @@ export const multiLabelTask: TaskDefinition<typeof schema> = {
     const data = await openTaskData(options, context)
     const matrix = await data.target(options.labels, 'the labels')
     const labels = outputWidth(output, { value: sizeOf(matrix.shape), key: 'labels' }, context)
-    const members = await arrayMembers(options, data, exampleStrata(options, data, matrix.length), 'labels', context)
-    const reserved = reservedColumns(options, options.labels)
-    const sources = await arrayInputs(options, data, members, matrix.length, 'labels', reserved, context)
-    const truthOf = (split: Split): Uint8Array => readTruth(matrix, members[split], labels)
-    const truth = { search: truthOf('search'), select: truthOf('select'), holdout: truthOf('holdout') }
+    const counted = { source: options.labels, length: matrix.length, what: 'labels' }
+    const frame = await arrayFrame(options, data, counted, context)
+    const truth = perSplit(split => readTruth(matrix, frame.members[split], labels))
     const logit = Math.log(options.threshold / (1 - options.threshold))
     const metrics = multiLabelMetrics(truth, labels, logit)
     return {
       name: options.name,
-      counts: { search: members.search.length, select: members.select.length, holdout: members.holdout.length },
+      counts: frame.counts,
       defaultMetric: 'example_f1',
       metric: spec => pickMetric(metrics, spec, where),
-      measure: async (runner, split, examples) => {
-        const values = new Float64Array(examples.length * labels)
-        await runExamples(runner, sources[split], examples, [output], ([found], first, count) => {
-          requireWidth(found!, count, labels, output, context)
-          values.set(found!.data.subarray(0, count * labels), first * labels)
-        })
-        return { examples, width: labels, values }
-      },
+      measure: measureOutput(frame, output, labels, (found, count) =>
+        requireWidth(found, count, labels, output, context),
+      ),
     }
   },
 }

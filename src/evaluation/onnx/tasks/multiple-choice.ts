@@ -1,16 +1,14 @@
 import { z } from 'zod'
 import { ConfigError, FormatError, show } from '../../../errors.ts'
-import { readRecords } from '../../data/read-records.ts'
 import { columnOf, type Records } from '../../data/records.ts'
 import { textsOf } from '../../data/template.ts'
-import { SPLITS, type Split } from '../../evaluator.ts'
-import { encodeText, planLanguageGraph } from '../language/language-graph.ts'
-import { mapTextPaths, textSchema } from '../language/text-options.ts'
-import { ROW_FACTS, scoreTokenRows, type TokenRow } from '../language/token-rows.ts'
+import type { Split } from '../../evaluator.ts'
+import { encodeText } from '../language/language-graph.ts'
+import { exampleRows, mapTextTaskPaths, openTextTask, rowsOfExamples, textTaskShape } from '../language/text-task.ts'
+import { ROW_FACTS, scoreTokenRows } from '../language/token-rows.ts'
 import { continuationRow, encodePair } from '../language/windows.ts'
-import { orderMembers, recordSplits, recordStrata } from '../members.ts'
+import { perSplit } from '../members.ts'
 import { pickMetric, scoresOf } from '../metric.ts'
-import { nameSchema, outputSchema, pathSchema, splitSchema, stratifySchema } from '../options-shared.ts'
 import type { Facts, MetricSpec, PlannedTask, TaskDefinition, TaskMetric } from './task.ts'
 
 /**
@@ -21,8 +19,7 @@ const schema = z.strictObject({
   kind: z
     .literal('multiple_choice')
     .describe('Questions whose answer is the choice that a language model finds most likely.'),
-  name: nameSchema,
-  data: pathSchema.describe('Records with a question each: .jsonl, .csv or .parquet, also .gz.'),
+  ...textTaskShape,
   context: z
     .string()
     .min(1)
@@ -32,76 +29,56 @@ const schema = z.strictObject({
     .describe('Column with the list of answers, or one column or template per answer.'),
   answer: z.string().min(1).describe('Column with the right answer: its position from 0, its letter, or its text.'),
   delimiter: z.string().default(' ').describe('Stands between context and answer; the harness’s target_delimiter.'),
-  split: splitSchema,
-  stratify: stratifySchema,
-  text: textSchema.optional().describe('Replaces single keys of the evaluator’s "text".'),
-  output: outputSchema.optional(),
 })
 type MultipleChoiceOptions = z.infer<typeof schema>
 
 interface Question {
   readonly choices: readonly string[]
   readonly answer: number
-  /** Row of its first choice; the others follow. */
-  readonly firstRow: number
 }
 
 export const multipleChoiceTask: TaskDefinition<typeof schema> = {
   kind: 'multiple_choice',
   options: schema,
-  mapPaths: (options, change) => ({
-    ...options,
-    data: change(options.data),
-    ...(options.text === undefined ? {} : { text: mapTextPaths(options.text, change) }),
-  }),
+  mapPaths: mapTextTaskPaths,
   plan: async (options, context) => {
-    const { where, files } = context
-    const graph = await planLanguageGraph(options.text, options.output, context)
-    const records = await readRecords(files, options.data, `${where}: data file`)
+    const { where } = context
+    const { graph, records, members, counts } = await openTextTask(options, context)
     const contexts = textsOf(records, options.context)
     const choices = readChoices(records, options.choices)
     const answers = columnOf(records, options.answer).map((cell, i) => readAnswer(cell, choices[i]!, records, i))
-    const strata = recordStrata(records, options.stratify)
-    const members = orderMembers(strata, recordSplits(records, options.split, strata), options.name, where)
-
-    const rows: Record<Split, TokenRow[]> = { search: [], select: [], holdout: [] }
-    const questions: Record<Split, Question[]> = { search: [], select: [], holdout: [] }
-    for (const split of SPLITS)
-      for (const record of members[split]) {
-        const own = choices[record]!
-        questions[split].push({ choices: own, answer: answers[record]!, firstRow: rows[split].length })
-        for (const choice of own) {
-          const pair = encodePair(
-            contexts[record]!,
-            options.delimiter + choice,
-            text => encodeText(graph, text, records.where(record)),
-            graph.prefixToken,
+    const questions = perSplit(split =>
+      Array.from(members[split], (record): Question => ({ choices: choices[record]!, answer: answers[record]! })),
+    )
+    const rows = exampleRows(members, record =>
+      choices[record]!.map(choice => {
+        const pair = encodePair(
+          contexts[record]!,
+          options.delimiter + choice,
+          text => encodeText(graph, text, records.where(record)),
+          graph.prefixToken,
+        )
+        const { length } = pair.continuation
+        if (length === 0 || length > graph.maxLength)
+          throw new ConfigError(
+            `${records.where(record)}: the answer ${show(choice)} has ${length} tokens; 1 to ${graph.maxLength} can be scored.`,
           )
-          const { length } = pair.continuation
-          if (length === 0 || length > graph.maxLength)
-            throw new ConfigError(
-              `${records.where(record)}: the answer ${show(choice)} has ${length} tokens; 1 to ${graph.maxLength} can be scored.`,
-            )
-          rows[split].push(continuationRow(pair, graph.maxLength))
-        }
-      }
+        return continuationRow(pair, graph.maxLength)
+      }),
+    )
 
     /** Two numbers per choice: its log-likelihood, and 1 where each of its tokens is the most likely one. */
     const width = 2 * Math.max(...choices.map(own => own.length))
     const measure: PlannedTask['measure'] = async (runner, split, examples) => {
-      const wanted: number[] = []
-      for (const example of examples) {
-        const { choices: own, firstRow } = questions[split][example]!
-        for (let c = 0; c < own.length; c++) wanted.push(firstRow + c)
-      }
-      const scored = await scoreTokenRows(runner, graph, rows[split], Int32Array.from(wanted))
+      const { rows: own, starts } = rows[split]
+      const scored = await scoreTokenRows(runner, graph, own, rowsOfExamples(rows[split], examples))
       const values = new Float64Array(examples.length * width)
       let at = 0
       examples.forEach((example, i) => {
-        const { choices: own, firstRow } = questions[split][example]!
-        for (let c = 0; c < own.length; c++, at += 3) {
+        for (let row = starts[example]!; row < starts[example + 1]!; row++, at += 3) {
+          const c = row - starts[example]!
           values[i * width + 2 * c] = scored[at + ROW_FACTS.logLikelihood]!
-          const isGreedy = scored[at + ROW_FACTS.greedyHits] === rows[split][firstRow + c]!.targets.length
+          const isGreedy = scored[at + ROW_FACTS.greedyHits] === own[row]!.targets.length
           values[i * width + 2 * c + 1] = isGreedy ? 1 : 0
         }
       })
@@ -111,7 +88,7 @@ export const multipleChoiceTask: TaskDefinition<typeof schema> = {
     const metrics = choiceMetrics(questions, meanChoices)
     return {
       name: options.name,
-      counts: { search: members.search.length, select: members.select.length, holdout: members.holdout.length },
+      counts,
       defaultMetric: 'acc',
       metric: spec => pickMetric(metrics, spec, where),
       measure,

@@ -1,18 +1,10 @@
 import { z } from 'zod'
 import { ConfigError, EvaluatorError, show } from '../../../errors.ts'
 import type { Split } from '../../evaluator.ts'
-import {
-  arrayInputs,
-  arrayMembers,
-  arrayTaskShape,
-  exampleStrata,
-  mapArrayTaskPaths,
-  mapSourcePath,
-  openTaskData,
-  reservedColumns,
-  runExamples,
-} from '../array-task.ts'
+import { arrayFrame, measureOutput } from '../array-frame.ts'
+import { arrayTaskShape, mapArrayTaskPaths, mapSourcePath, openTaskData } from '../array-task.ts'
 import { sizeOf } from '../matrix.ts'
+import { perSplit } from '../members.ts'
 import { pickMetric, scoresOf } from '../metric.ts'
 import { targetSchema } from '../options-shared.ts'
 import { averageRanks } from '../ranks.ts'
@@ -38,36 +30,27 @@ export const regressionTask: TaskDefinition<typeof schema> = {
     const data = await openTaskData(options, context)
     const matrix = await data.target(options.target, 'the target')
     const width = sizeOf(matrix.shape)
-    const strata = exampleStrata(options, data, matrix.length)
-    const members = await arrayMembers(options, data, strata, 'targets', context)
-    const reserved = reservedColumns(options, options.target)
-    const sources = await arrayInputs(options, data, members, matrix.length, 'targets', reserved, context)
-    const targetsOf = (split: Split): Float64Array => {
-      const values = new Float64Array(members[split].length * width)
-      members[split].forEach((record, i) => {
+    const counted = { source: options.target, length: matrix.length, what: 'targets' }
+    const frame = await arrayFrame(options, data, counted, context)
+    const targets = perSplit(split => {
+      const values = new Float64Array(frame.counts[split] * width)
+      frame.members[split].forEach((record, i) => {
         for (let k = 0; k < width; k++) values[i * width + k] = matrix.value(record, k)
       })
       return values
-    }
-    const targets = { search: targetsOf('search'), select: targetsOf('select'), holdout: targetsOf('holdout') }
+    })
     const metrics = regressionMetrics(targets, width, where)
     return {
       name: options.name,
-      counts: { search: members.search.length, select: members.select.length, holdout: members.holdout.length },
+      counts: frame.counts,
       defaultMetric: 'mean_squared_error',
       metric: spec => pickMetric(metrics, spec, where),
-      measure: async (runner, split, examples) => {
-        const values = new Float64Array(examples.length * width)
-        await runExamples(runner, sources[split], examples, [output], ([array], first, count) => {
-          const { dims, data: found } = array!
-          if (sizeOf(dims.slice(1)) !== width)
-            throw new EvaluatorError(
-              `Output ${show(output)} of ${context.graph} must have ${width} numbers per example, as the target; it has shape [${dims.join(', ')}].`,
-            )
-          values.set(found.subarray(0, count * width), first * width)
-        })
-        return { examples, width, values }
-      },
+      measure: measureOutput(frame, output, width, ({ dims }) => {
+        if (sizeOf(dims.slice(1)) !== width)
+          throw new EvaluatorError(
+            `Output ${show(output)} of ${context.graph} must have ${width} numbers per example, as the target; it has shape [${dims.join(', ')}].`,
+          )
+      }),
     }
   },
 }

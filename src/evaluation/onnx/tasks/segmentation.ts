@@ -1,19 +1,16 @@
 import { z } from 'zod'
 import { ConfigError, EvaluatorError, FormatError, show } from '../../../errors.ts'
-import { SPLITS, type Split } from '../../evaluator.ts'
+import { arrayFrame } from '../array-frame.ts'
 import {
-  arrayInputs,
-  arrayMembers,
   arrayTaskShape,
-  exampleStrata,
   mapArrayTaskPaths,
   mapSourcePath,
   openTaskData,
-  reservedColumns,
   runExamples,
   unknownName,
 } from '../array-task.ts'
 import { type Matrix, sizeOf } from '../matrix.ts'
+import { perSplit } from '../members.ts'
 import { pickMetric, scoresOf } from '../metric.ts'
 import { maskSchema } from '../options-shared.ts'
 import type { Facts, MetricSpec, OutputArray, TaskContext, TaskDefinition, TaskMetric } from './task.ts'
@@ -45,17 +42,15 @@ export const segmentationTask: TaskDefinition<typeof schema> = {
     const data = await openTaskData(options, context)
     const matrix = await data.masks(options.mask)
     const pixels = sizeOf(matrix.shape)
-    const members = await arrayMembers(options, data, exampleStrata(options, data, matrix.length), 'masks', context)
-    const reserved = reservedColumns(options, options.mask)
-    const sources = await arrayInputs(options, data, members, matrix.length, 'masks', reserved, context)
-    const masks = {} as Record<Split, Uint8Array>
-    for (const split of SPLITS) masks[split] = readMasks(matrix, members[split], classes, options.ignore)
+    const counted = { source: options.mask, length: matrix.length, what: 'masks' }
+    const { members, counts, sources } = await arrayFrame(options, data, counted, context)
+    const masks = perSplit(split => readMasks(matrix, members[split], classes, options.ignore))
 
     const width = 3 * classes + 2
     const metrics = segmentationMetrics(classes, where)
     return {
       name: options.name,
-      counts: { search: members.search.length, select: members.select.length, holdout: members.holdout.length },
+      counts,
       defaultMetric: 'dice',
       metric: spec => pickMetric(metrics, spec, where),
       measure: async (runner, split, examples) => {
