@@ -20,8 +20,8 @@ export interface Merger {
 
 export interface MergeOptions {
   /**
-   * Operators by their definitions in float64, as models are written to files, instead of their float32 passes. Slow. Weighted sums
-   * of the sources are the same either way.
+   * Operators as models are written to files, instead of by their float32 passes: a file of float32 has the very same bits. Slower.
+   * Weighted sums of the sources are the same either way.
    */
   readonly exact?: boolean
 }

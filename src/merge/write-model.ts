@@ -21,7 +21,7 @@ import { planTensors, type Section } from './plan.ts'
 import { encodeStretch, readStretch } from './program/read-tensor.ts'
 import { recipeCard, type SourceDigests } from './recipe-card.ts'
 import { differentOther, digestFiles, type OpenSources, openSources } from './sources.ts'
-import { streamMethod } from './stream/plan-operator.ts'
+import { operatorStream } from './stream/operator-stream.ts'
 import { streamInput } from './stream/stream-input.ts'
 import type { CombineMethod, StreamTensor } from './stream/stream-tensor.ts'
 import { type OutputTensor, type StreamOptions, type TensorSink, writeTensors } from './stream/write-tensors.ts'
@@ -54,8 +54,8 @@ interface ModelSink extends TensorSink {
 }
 
 /**
- * Merges file to file. `linear` and `task_arithmetic` have the kernels and the order of operations of the candidates in memory: written as
- * float32, the weights are the very bits that were scored. Nothing appears under `out` before it is whole.
+ * Merges file to file. Written as float32, the weights are the very bits of the candidate on the exact path (`MergeOptions.exact`), and
+ * of `linear` and `task_arithmetic` those that a search scored. Nothing appears under `out` before it is whole.
  *
  * @param references at least the models that the recipe names
  * @param out a `.safetensors` or `.onnx` file, which is replaced if it exists; or a folder, which must be new or empty
@@ -249,21 +249,16 @@ function inputsOf({ base, sources: positions }: OperatorPlan, sources: readonly 
 
 /** @param sources its inputs; those that are not used are not read */
 function streamOf(
-  { name, shape, elements }: WeightTensor,
+  tensor: WeightTensor,
   sections: readonly Section[],
   sources: readonly NamedCheckpoint[],
   written: WeightDtype,
 ): StreamTensor | undefined {
+  const { name, shape, elements } = tensor
   const operator = operatorOf(sections)
-  const method =
-    operator === undefined
-      ? combination(sections)
-      : streamMethod({ ...operator, name, shape, based: operator.base !== undefined })
   const inputs = sources.map(({ checkpoint }) => streamInput(checkpoint, name, shape)!)
-  const float64 = written === 'F64' || inputs.some(({ dtype }) => dtype === 'F64')
-  // What is float64 is merged in float64, but by the kernels of candidates, which know float32 only.
-  if (method === undefined || (operator !== undefined && float64)) return undefined
-  return { name, elements, inputs, work: undefined, written, method }
+  if (operator !== undefined) return operatorStream(tensor, operator, inputs, written)
+  return { name, elements, inputs, work: undefined, written, method: combination(sections) }
 }
 
 /** With the coefficients and the order of operations of candidates in memory. */

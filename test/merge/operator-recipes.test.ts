@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { encodeFloat32, type WeightDtype } from '../../src/formats/dtype.ts'
 import { openCheckpoint } from '../../src/formats/open-file.ts'
 import { differenceFromCandidate } from '../../src/merge/compare.ts'
 import { createMerger } from '../../src/merge/merge.ts'
@@ -10,10 +11,21 @@ import type { ParameterMerge } from '../../src/space/recipe.ts'
 import { failure, gen, saveModels, temporaryFolders, tensor } from './fixture.ts'
 
 const newFolder = temporaryFolders()
-const models = () => {
+const models = (dtype: WeightDtype = 'F32') => {
   const model = (seed: number) =>
     Object.fromEntries(
-      ['layers.0.w', 'layers.1.w', 'layers.2.w'].map((name, l) => [name, tensor(gen(seed + 10 * l, 24), [4, 6])]),
+      // The last is longer than what is merged at a time.
+      [[4, 6], [4, 6], [4120]].map((shape, l) => [
+        `layers.${l}.w`,
+        tensor(
+          gen(
+            seed + 10 * l,
+            shape.reduce((a, b) => a * b),
+          ),
+          shape,
+          dtype,
+        ),
+      ]),
     )
   const folder = newFolder()
   return { folder, sources: saveModels(folder, { base: model(1), a: model(2), b: model(3), c: model(4) }) }
@@ -47,23 +59,44 @@ function recipeOf(name: string): ParameterMerge {
   }
 }
 
+/** Bits, not numbers: 0 and -0 differ. */
+function bytesOf({ buffer, byteOffset, byteLength }: Uint8Array | Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
+}
+
 const names = [...OPERATORS.values()].filter(({ needs }) => needs === undefined).map(({ name }) => name)
 
 describe('a recipe of any operator', () => {
-  it.each(names)('%s: what is scored in memory is what is written, to the rounding of float32', async name => {
+  it.each(names)('%s: what is written is the candidate of the exact path, bit for bit', async name => {
     const { folder, sources } = models()
     const recipe = recipeOf(name)
-    const merged = createMerger(loadSharedSources(sources, { threads: 1 }), 0).merge(recipe)
+    const merger = createMerger(loadSharedSources(sources, { threads: 1 }), 0)
     const out = join(folder, 'merged.safetensors')
     await mergeToFiles(recipe, sources, out)
-    expect(differenceFromCandidate(recipe, sources, out).relative).toBeLessThanOrEqual(1e-6)
     const written = openCheckpoint(out)
-    for (const [tensorName, { data }] of merged.tensors) {
-      const values = new Float32Array(written.read(tensorName).slice().buffer)
-      const largest = data.reduce((max, value) => Math.max(max, Math.abs(value)), 0)
-      const worst = data.reduce((max, value, i) => Math.max(max, Math.abs(value - values[i]!)), 0)
-      expect(worst, tensorName).toBeLessThanOrEqual(1e-6 * largest)
+    const { tensors } = merger.merge(recipe, { exact: true })
+    expect(tensors.size).toBe(3)
+    for (const [tensorName, { data }] of tensors) {
+      expect(bytesOf(data), tensorName).toEqual(bytesOf(written.read(tensorName)))
       expect(data.every(Number.isFinite)).toBe(true)
+    }
+    written.close()
+    // As a search scores it: one float32 pass, equal up to rounding.
+    expect(differenceFromCandidate(recipe, sources, out).relative).toBeLessThanOrEqual(1e-6)
+  })
+
+  it.each(names)('%s: what is written as bfloat16 is the candidate of the exact path, rounded once', async name => {
+    const { folder, sources } = models('BF16')
+    const recipe = recipeOf(name)
+    // Banks of a few blocks: tensors go on from one to the next.
+    const merger = createMerger(loadSharedSources(sources, { threads: 1, bankBytes: 1 }), 0)
+    const out = join(folder, 'merged.safetensors')
+    await mergeToFiles(recipe, sources, out)
+    const written = openCheckpoint(out)
+    for (const [tensorName, { data }] of merger.merge(recipe, { exact: true }).tensors) {
+      const rounded = new Uint8Array(data.length * 2)
+      encodeFloat32(data, 'BF16', rounded)
+      expect(rounded, tensorName).toEqual(bytesOf(written.read(tensorName)))
     }
     written.close()
   })

@@ -1,6 +1,7 @@
 import type { OperatorPlan } from '../method.ts'
 import { OperatorTensors } from '../operator-tensors.ts'
 import type { SharedSources, SharedTensor } from '../sources.ts'
+import { mergeExactly } from './exact.ts'
 import { mergeGramSum } from './gram.ts'
 import { mergePreparedSum } from './linear.ts'
 import { OrderStatistics } from './order-statistics.ts'
@@ -12,7 +13,7 @@ import type { Job, Workshop } from './work.ts'
 /** Positions of elements are 32-bit integers in the kernels. */
 const ELEMENTS_LIMIT = 2 ** 31
 
-/** Tensors of candidates by operators: in one float32 pass where the operator has a plan for that, else by its definition. */
+/** Tensors of candidates by operators: in one float32 pass where the operator has a plan for that, else as they are written to files. */
 export class Candidates {
   readonly #shop: Workshop
   readonly #passes: Passes
@@ -41,9 +42,9 @@ export class Candidates {
     } else this.exactly(plan, t, target)
   }
 
-  /** By the definition, in float64, rounded to float32 at the end. */
+  /** As `mergeExactly`. */
   exactly(plan: OperatorPlan, t: number, target: Target): void {
-    target.data.set(this.#shop.operators.merge(plan, t))
+    mergeExactly(this.#shop, plan, t, target)
   }
 
   /** No model changed the base here: what every operator that needs one returns then. */
