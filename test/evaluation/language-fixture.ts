@@ -1,4 +1,4 @@
-import { buildOnnxModel } from '../../src/formats/onnx-build.ts'
+import { buildOnnxModel, type OnnxNodeSpec, type OnnxValueSpec } from '../../src/formats/onnx-build.ts'
 import type { MergedModel } from '../../src/merge/model.ts'
 import { createRng } from '../../src/rng.ts'
 import { normals, tensor } from './onnx-fixture.ts'
@@ -106,5 +106,88 @@ export function logProbabilities(model: MergedModel, ids: readonly number[]): re
     const weights = softmax(k!.slice(0, t + 1).map(key => key.reduce((sum, value, i) => sum + value * q![t]![i]!, 0)))
     const h = own.map((value, i) => value + weights.reduce((sum, weight, s) => sum + weight * v![s]![i]!, 0))
     return softmax(times(h, 'head')).map(Math.log)
+  })
+}
+
+/** Tensors of {@link cachedGraph}: those of {@link languageModel}, and a vector for each of `positions` places. */
+export function cachedModel(seed: number, positions = 64): MergedModel {
+  const { tensors } = languageModel(seed)
+  const rng = createRng(seed + 1000)
+  return { tensors: new Map([...tensors, ['places', tensor([positions, WIDTH], normals(rng, positions * WIDTH))]]) }
+}
+
+/** {@link languageGraph} with places, an attention mask and a key-value cache, its inputs and outputs named as Optimum exports them. */
+export function cachedGraph(
+  model: MergedModel,
+  change: (inputs: readonly OnnxValueSpec[]) => readonly OnnxValueSpec[] = inputs => inputs,
+): Uint8Array {
+  const cache = ['batch', 1, 'past', WIDTH]
+  const present = ['batch', 1, 'total', WIDTH]
+  const node = (op: string, inputs: string[], output: string, attributes: OnnxNodeSpec['attributes'] = {}) => ({
+    op,
+    inputs,
+    outputs: [output],
+    attributes,
+  })
+  const kept = (kind: 'key' | 'value'): OnnxNodeSpec[] => [
+    node('MatMul', ['x', kind], `${kind}.rows`),
+    node('Unsqueeze', [`${kind}.rows`, 'one'], `${kind}.new`),
+    node('Concat', [`past_key_values.0.${kind}`, `${kind}.new`], `present.0.${kind}`, { axis: { int: 2 } }),
+  ]
+  return buildOnnxModel({
+    inputs: [
+      ...change([
+        { name: 'input_ids', dtype: 'int64', shape: ['batch', 'length'] },
+        { name: 'attention_mask', dtype: 'int64', shape: ['batch', 'total'] },
+        { name: 'position_ids', dtype: 'int64', shape: ['batch', 'length'] },
+        { name: 'past_key_values.0.key', shape: cache },
+        { name: 'past_key_values.0.value', shape: cache },
+      ]),
+    ],
+    outputs: [
+      { name: 'logits', shape: ['batch', 'length', VOCABULARY] },
+      { name: 'present.0.key', shape: present },
+      { name: 'present.0.value', shape: present },
+    ],
+    nodes: [
+      node('Gather', ['embedding', 'input_ids'], 'e'),
+      node('Gather', ['places', 'position_ids'], 'p'),
+      node('Add', ['e', 'p'], 'x'),
+      node('MatMul', ['x', 'query'], 'q.rows'),
+      node('Unsqueeze', ['q.rows', 'one'], 'q'),
+      ...kept('key'),
+      ...kept('value'),
+      node('Transpose', ['present.0.key'], 'kt', { perm: { ints: [0, 1, 3, 2] } }),
+      node('MatMul', ['q', 'kt'], 'products'),
+      node('Shape', ['products'], 'shape'),
+      node('Slice', ['shape', 'two', 'four'], 'square'), // new tokens, all tokens
+      node('Expand', ['far', 'square'], 'all'),
+      node('Shape', ['past_key_values.0.key'], 'past.shape'),
+      node('Gather', ['past.shape', 'second'], 'past'),
+      node('Add', ['past', 'above'], 'diagonal'),
+      node('Trilu', ['all', 'diagonal'], 'causal', { upper: { int: 1 } }),
+      node('Cast', ['attention_mask'], 'seen', { to: { int: 1 } }),
+      node('Sub', ['ones', 'seen'], 'unseen'),
+      node('Mul', ['unseen', 'far'], 'hidden.rows'),
+      node('Unsqueeze', ['hidden.rows', 'both'], 'hidden'),
+      node('Add', ['products', 'causal'], 'partly'),
+      node('Add', ['partly', 'hidden'], 'scores'),
+      node('Softmax', ['scores'], 'weights', { axis: { int: -1 } }),
+      node('MatMul', ['weights', 'present.0.value'], 'mixed.heads'),
+      node('Squeeze', ['mixed.heads', 'one'], 'mixed'),
+      node('Add', ['x', 'mixed'], 'h'),
+      node('MatMul', ['h', 'head'], 'logits'),
+    ],
+    initializers: [
+      ...[...model.tensors].map(([name, { shape, data }]) => ({ name, shape, data })),
+      { name: 'one', shape: [1], data: BigInt64Array.of(1n) },
+      { name: 'two', shape: [1], data: BigInt64Array.of(2n) },
+      { name: 'four', shape: [1], data: BigInt64Array.of(4n) },
+      { name: 'both', shape: [2], data: BigInt64Array.of(1n, 2n) },
+      { name: 'second', shape: [], data: BigInt64Array.of(2n) },
+      { name: 'above', shape: [], data: BigInt64Array.of(1n) },
+      { name: 'ones', shape: [], data: Float32Array.of(1) },
+      { name: 'far', shape: [], data: Float32Array.of(-1e9) },
+    ],
   })
 }

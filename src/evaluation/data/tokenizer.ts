@@ -51,7 +51,11 @@ export async function readTokenizer(
   return {
     encode: text =>
       text === '' && !addSpecialTokens ? [] : tokenizer.encode(text, { add_special_tokens: addSpecialTokens }).ids,
-    decode: ids => (ids.length === 0 ? '' : tokenizer.decode([...ids], { skip_special_tokens: true })),
+    // A graph may know more ids than the tokenizer: embeddings are padded to a round number.
+    decode: ids => {
+      const known = ids.filter(id => id < size)
+      return known.length === 0 ? '' : tokenizer.decode(known, { skip_special_tokens: true })
+    },
     size,
   }
 }

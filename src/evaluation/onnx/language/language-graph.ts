@@ -12,9 +12,19 @@ const ROLES: ReadonlyMap<string, TokenRole> = new Map([
 ])
 export type TokenRole = 'ids' | 'mask' | 'positions'
 
+/** Keys or values of one layer for the tokens so far, shape [rows, heads, tokens, width]: an input, and the output that extends it. */
+export interface CacheSlot {
+  readonly past: string
+  readonly present: string
+  readonly heads: number
+  readonly width: number
+}
+
 /** A causal language model: token ids [rows, length] in, logits [rows, length, vocabulary] out. */
 export interface LanguageGraph {
   readonly inputs: readonly { readonly name: string; readonly dtype: InputDtype; readonly role: TokenRole }[]
+  /** Empty where the graph has no key-value cache. */
+  readonly cache: readonly CacheSlot[]
   readonly logits: string
   readonly vocabulary: number
   readonly maxLength: number
@@ -34,7 +44,9 @@ export async function planLanguageGraph(
   const { where, files } = context
   const text: TextOptions = { ...context.text, ...own }
   const logits = logitsOutput(output ?? context.output, context)
-  const inputs = context.inputs.map(input => tokenInput(input, context))
+  const isPast = ({ name }: OnnxValue): boolean => name.startsWith(PAST)
+  const cache = context.inputs.filter(isPast).map(input => cacheSlot(input, context))
+  const inputs = context.inputs.filter(input => !isPast(input)).map(input => tokenInput(input, context))
   if (!inputs.some(({ role }) => role === 'ids'))
     throw new EvaluatorError(`${where}: ${context.graph} has no input "input_ids" for the tokens.`)
 
@@ -64,7 +76,7 @@ export async function planLanguageGraph(
       { hint: 'It is the id of the model’s BOS token, or of EOS where it has none.' },
     )
 
-  const ids = context.inputs[inputs.findIndex(({ role }) => role === 'ids')]!
+  const ids = context.inputs.find(({ name }) => ROLES.get(name) === 'ids')!
   const length = ids.shape?.[1]
   const fixedLength = typeof length === 'number' ? length : undefined
   const maxLength = text.max_length ?? fixedLength
@@ -74,7 +86,7 @@ export async function planLanguageGraph(
         ? `${where} needs text.max_length, the number of tokens the model takes at once.`
         : `${where}: text.max_length is ${maxLength}, but the graph takes ${fixedLength} tokens.`,
     )
-  return { inputs, logits: logits.name, vocabulary, maxLength, fixedLength, tokenizer, prefixToken }
+  return { inputs, cache, logits: logits.name, vocabulary, maxLength, fixedLength, tokenizer, prefixToken }
 }
 
 function logitsOutput(name: string, { where, graph, outputs }: TaskContext): OnnxValue {
@@ -91,12 +103,30 @@ function logitsOutput(name: string, { where, graph, outputs }: TaskContext): Onn
   return output
 }
 
+const PAST = 'past_key_values.'
+const PRESENT = 'present.'
+
+/** As Optimum exports them: `past_key_values.0.key` and `present.0.key`. */
+function cacheSlot({ name, dtype, shape }: OnnxValue, { where, graph, outputs }: TaskContext): CacheSlot {
+  const present = PRESENT + name.slice(PAST.length)
+  if (!outputs.some(output => output.name === present))
+    throw new EvaluatorError(`${where}: ${graph} has the input ${show(name)} and no output ${show(present)}.`)
+  const [heads, tokens, width] = [shape?.[1], shape?.[2], shape?.[3]]
+  if (shape?.length !== 4 || typeof heads !== 'number' || typeof tokens === 'number' || typeof width !== 'number')
+    throw new EvaluatorError(
+      `${where}: graph input ${show(name)} must have shape [batch, heads, tokens so far, width], the second and the last fixed and the third free; it has [${(shape ?? []).map(dim => dim ?? '?').join(', ')}].`,
+    )
+  if (dtype !== 'float32')
+    throw new EvaluatorError(`${where}: graph input ${show(name)} is ${dtype ?? 'no tensor'}; float32 is required.`)
+  return { past: name, present, heads, width }
+}
+
 function tokenInput({ name, dtype }: OnnxValue, { where, graph }: TaskContext): LanguageGraph['inputs'][number] {
   const role = ROLES.get(name)
   if (role === undefined)
     throw new EvaluatorError(
-      `${where}: ${graph} has the input ${show(name)}, which no text fills; known are ${[...ROLES.keys()].join(', ')}.`,
-      { hint: 'Export the model without a key-value cache: texts are scored in one pass.' },
+      `${where}: ${graph} has the input ${show(name)}, which no text fills; known are ${[...ROLES.keys(), `${PAST}*`].join(', ')}.`,
+      { hint: 'Export the model for text generation, with or without a key-value cache in float32.' },
     )
   if (dtype !== 'int32' && dtype !== 'int64')
     throw new EvaluatorError(

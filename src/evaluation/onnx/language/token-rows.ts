@@ -42,8 +42,7 @@ export async function scoreTokenRows(
   })
   for (const group of bySize(graph, rows, wanted)) {
     const length = paddedLength(graph, rows[group[0]!]!.input.length)
-    const batchSize = Math.max(1, Math.min(runner.batchSize, Math.floor(LOGITS_LIMIT / (length * graph.vocabulary))))
-    const limited: GraphRunner = { ...bound(runner), batchSize }
+    const limited = withLogits(runner, graph, length)
     await runRows(limited, tokenSource(graph, rows), group, [graph.logits], (outputs, batch) => {
       const logits = checkedLogits(outputs, graph, length)
       batch.forEach((row, i) => {
@@ -54,7 +53,10 @@ export async function scoreTokenRows(
   return facts
 }
 
-/** The tokens most likely to come next after each row's input (ties: the lowest id), in the order of `rows`. */
+/**
+ * The tokens most likely to come next after each input (ties: the lowest id), in the order of `inputs`; {@link BROKEN} where a logit is
+ * NaN. Every input goes through the graph as a whole.
+ */
 export async function nextTokens(
   runner: GraphRunner,
   graph: LanguageGraph,
@@ -65,23 +67,21 @@ export async function nextTokens(
   const all = Int32Array.from(rows.keys())
   for (const group of bySize(graph, rows, all)) {
     const length = paddedLength(graph, rows[group[0]!]!.input.length)
-    await runRows(runner, tokenSource(graph, rows), group, [graph.logits], (outputs, batch) => {
+    const limited = withLogits(runner, graph, length)
+    await runRows(limited, tokenSource(graph, rows), group, [graph.logits], (outputs, batch) => {
       const logits = checkedLogits(outputs, graph, length)
       batch.forEach((row, i) => {
-        const at = (i * length + rows[row]!.input.length - 1) * graph.vocabulary
-        next[row] = largest(logits.subarray(at, at + graph.vocabulary))
+        next[row] = mostLikely(logits, i * length + rows[row]!.input.length - 1, graph)
       })
     })
   }
   return next
 }
 
-function bound(runner: GraphRunner): GraphRunner {
-  return {
-    fixedRows: runner.fixedRows,
-    batchSize: runner.batchSize,
-    run: (inputs, outputs) => runner.run(inputs, outputs),
-  }
+/** The runner, with as many rows at once as their logits allow. @param length of a row, in tokens */
+export function withLogits(runner: GraphRunner, { vocabulary }: LanguageGraph, length: number): GraphRunner {
+  const batchSize = Math.max(1, Math.min(runner.batchSize, Math.floor(LOGITS_LIMIT / (length * vocabulary))))
+  return { fixedRows: runner.fixedRows, batchSize, run: (inputs, outputs) => runner.run(inputs, outputs) }
 }
 
 function paddedLength({ fixedLength, maxLength }: LanguageGraph, length: number): number {
@@ -120,12 +120,15 @@ function tokenSource(graph: LanguageGraph, rows: readonly TokenRow[]): RowSource
         })
         inputs.set(name, { dtype, dims: [filled, length], data })
       }
+      for (const { past, heads, width } of graph.cache)
+        inputs.set(past, { dtype: 'float32', dims: [filled, heads, 0, width], data: new Float32Array(0) })
       return inputs
     },
   }
 }
 
-function checkedLogits(
+/** @throws {EvaluatorError} unless there are logits for `length` positions a row */
+export function checkedLogits(
   outputs: ReadonlyMap<string, OutputArray>,
   { logits, vocabulary }: LanguageGraph,
   length: number,
@@ -177,8 +180,17 @@ function scoreRow(
   facts[at + ROW_FACTS.entropy] = entropy
 }
 
-function largest(values: Float32Array): number {
+/** Stands for a token where the logits hold a NaN. */
+export const BROKEN = -1
+
+/** The most likely token at a position; ties go to the lowest id. {@link BROKEN} where a logit is NaN. */
+export function mostLikely(logits: Float32Array, position: number, { vocabulary }: LanguageGraph): number {
+  const at = position * vocabulary
   let best = 0
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i
+  for (let v = 0; v < vocabulary; v++) {
+    const z = logits[at + v]!
+    if (Number.isNaN(z)) return BROKEN
+    if (z > logits[at + best]!) best = v
+  }
   return best
 }

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { classificationTask } from './classification.ts'
+import { generationTask } from './generation.ts'
 import { languageModelTask } from './language-model.ts'
 import { multiLabelTask } from './multi-label.ts'
 import { multipleChoiceTask } from './multiple-choice.ts'
@@ -17,6 +18,7 @@ export const TASK_SCHEMAS = [
   retrievalTask.options,
   languageModelTask.options,
   multipleChoiceTask.options,
+  generationTask.options,
 ] as const
 
 /** A definition whose type of options is its own affair. */
@@ -41,5 +43,6 @@ export const TASKS: ReadonlyMap<string, TaskKind> = new Map(
     retrieval: taskKind(retrievalTask),
     language_model: taskKind(languageModelTask),
     multiple_choice: taskKind(multipleChoiceTask),
+    generation: taskKind(generationTask),
   }),
 )

@@ -17,7 +17,7 @@ export interface InputArray {
   readonly data: Elements
 }
 
-/** A float32 output of a run: row-major. `data` may be overwritten by the next run. */
+/** A float32 output of a run: row-major. `data` is the run's own. */
 export interface OutputArray {
   readonly dims: readonly number[]
   readonly data: Float32Array
