@@ -306,8 +306,15 @@ async function openExecutor(
       },
     },
   )
+  const measured = all.filter(({ isMeasured }) => isMeasured).map(({ name }) => name)
+  if (measured.length > 0)
+    options.onMessage?.(
+      `${measured.join(', ')}: measured, so this run cannot be repeated bit by bit, and its scores are neither kept nor taken from earlier runs.`,
+    )
   const cache =
-    options.cache === undefined ? undefined : ScoreCache.open(options.cache, message => options.onMessage?.(message))
+    options.cache === undefined || measured.length > 0
+      ? undefined
+      : ScoreCache.open(options.cache, message => options.onMessage?.(message))
   const executor =
     cache === undefined
       ? host

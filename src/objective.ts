@@ -14,6 +14,8 @@ export interface Objective {
    * as far as there is one. Absent: the value is something else (a perplexity, a size), or has no examples.
    */
   readonly perExample?: { readonly low?: number; readonly high?: number }
+  /** The value is measured, and another each time: a run that optimises it cannot be repeated bit by bit, and it is never taken from a cache. */
+  readonly isMeasured?: true
 }
 
 /** Raw value → loss (minimised). The only sign flip of the project. Its own inverse. */

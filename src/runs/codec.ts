@@ -120,6 +120,7 @@ const manifestSchema = z.strictObject({
         reference: z.number(),
         ideal: z.number().optional(),
         perExample: z.strictObject({ low: z.number().optional(), high: z.number().optional() }).optional(),
+        isMeasured: z.literal(true).optional(),
       }),
     )
     .min(1),

@@ -178,7 +178,9 @@ describe('properties of an evaluator file', () => {
     [`{ property: distance, base: ${BASE} }`, /properties\.0\.reference/],
     ['{ property: expert_modules }', /properties\.0\.reference/],
     [`{ property: changed_parameters, base: ${BASE}, reference: 2 }`, /A share is at most 1/],
-    ['{ property: bytes }', /properties\.0/],
+    ['{ property: bytes }', /properties\.0\.reference/],
+    ['{ property: latency, reference: 1, repeats: 0 }', /properties\.0\.repeats/],
+    ['{ property: size, reference: 1 }', /properties\.0/],
     ['{ property: expert_modules, reference: 4, base: x }', /base/],
   ])('refuses %s', (property, message) => {
     expect(thrownBy(() => reference(`${EVALUATOR}properties: [${property}]\n`))).toMatch(message)
@@ -210,7 +212,7 @@ describe('properties of an evaluator file', () => {
   it('are refused with the place in the file, what was expected, and what was probably meant', () => {
     const path = project.write('evaluators/misspelt.yaml', PROPERTIES.replace('expert_modules', 'expert_module'))
     expect(thrownBy(() => loadEvaluatorFile(path))).toBe(
-      `ConfigError: ${path}:17:17: properties[3].property: expected "changed_parameters" or "distance" or "relative_distance" or "expert_modules", got "expert_module"; did you mean "expert_modules"?`,
+      `ConfigError: ${path}:17:17: properties[3].property: expected "changed_parameters" or "distance" or "relative_distance" or "expert_modules" or "bytes" or "latency", got "expert_module"; did you mean "expert_modules"?`,
     )
   })
 
@@ -245,6 +247,7 @@ describeEvaluator('onnx with properties', async () => {
     properties: [
       { property: 'changed_parameters', base: 'base.onnx' },
       { property: 'relative_distance', base: 'base.onnx' },
+      { property: 'bytes', base: 'base.onnx', reference: 1000 },
     ],
   }
   const zero = randomModel(0)
@@ -264,8 +267,8 @@ describeEvaluator('onnx with properties', async () => {
     create: () => createEvaluator(evaluatorReference(document, folder, 'small.yaml')),
     model: seed => randomModel(seed),
     means: [0],
-    withoutExamples: [1, 2],
-    chance: { model: zero, values: () => [Math.log(3), 1, 1] },
+    withoutExamples: [1, 2, 3],
+    chance: { model: zero, values: () => [Math.log(3), 1, 1, 4 * (4 * 5 + 5 + 5 * 3 + 3)] },
     separating: { model: { tensors: new Map(eighth) }, objective: 0 },
   }
 })

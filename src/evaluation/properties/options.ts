@@ -38,6 +38,34 @@ const propertySchema = z.discriminatedUnion('property', [
     ...shape,
     reference: required,
   }),
+  z.strictObject({
+    property: z
+      .literal('bytes')
+      .describe('Bytes of the weights as they would be written; with "base", of the tensors that differ from it.'),
+    ...shape,
+    base: base.optional(),
+    dtype: z
+      .enum(['float32', 'bfloat16', 'float16'])
+      .optional()
+      .describe('Type that the weights would be written as. Default: that of the sources.'),
+    reference: required,
+  }),
+  z.strictObject({
+    property: z
+      .literal('latency')
+      .describe('Milliseconds of inference per example, or per token, a median. Measured: never twice the same.'),
+    ...shape,
+    examples: z.int().min(1).max(100_000).default(8).describe('How many examples are timed.'),
+    repeats: z.int().min(1).max(1000).default(5).describe('How often; the median counts.'),
+    per: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'Name of an objective whose scores are counts, as "tokens" of a generation: milliseconds per unit of it. Default: per example.',
+      ),
+    reference: required,
+  }),
 ])
 export type PropertyOptions = z.infer<typeof propertySchema>
 
@@ -55,8 +83,25 @@ const UNITS: Readonly<Record<PropertyOptions['property'], string>> = {
   distance: 'L2 norm',
   relative_distance: 'L2 norm / that of the base',
   expert_modules: 'modules',
+  bytes: 'bytes',
+  latency: 'ms/example',
 }
 
-export function propertyObjective({ property, name: given, reference: worst }: PropertyOptions): Objective {
-  return { name: given ?? property, direction: 'minimize', unit: UNITS[property], reference: worst, ideal: 0 }
+/** The model that a property compares with, if any. */
+export function baseOf(options: PropertyOptions): string | undefined {
+  return 'base' in options ? options.base : undefined
+}
+
+export function propertyObjective(options: PropertyOptions): Objective {
+  const { property, name: given, reference: worst } = options
+  const isMeasured = property === 'latency'
+  const unit = isMeasured && options.per !== undefined ? `ms/unit of ${options.per}` : UNITS[property]
+  return {
+    name: given ?? property,
+    direction: 'minimize',
+    unit,
+    reference: worst,
+    ideal: 0,
+    ...(isMeasured && { isMeasured }),
+  }
 }

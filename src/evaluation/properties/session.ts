@@ -1,30 +1,51 @@
 import { EvaluatorError } from '../../errors.ts'
-import type { EvaluatorSession, MergedModel, Scores, Split } from '../evaluator.ts'
+import type { WeightDtype } from '../../formats/dtype.ts'
+import type { Objective } from '../../objective.ts'
+import type { EvaluatorSession, MergedModel, OpenContext, Scores, Split } from '../evaluator.ts'
 import { type ExampleRange, rangesToScore } from '../example-range.ts'
 import { BaseWeights } from './base-weights.ts'
 import { Difference } from './difference.ts'
 import { countExpertModules } from './expert-modules.ts'
-import type { PropertyOptions } from './options.ts'
+import { measureLatency } from './latency.ts'
+import { baseOf, type PropertyOptions } from './options.ts'
+import { storedBytes } from './stored-bytes.ts'
+
+const DTYPES: Readonly<Record<'float32' | 'bfloat16' | 'float16', WeightDtype>> = {
+  float32: 'F32',
+  bfloat16: 'BF16',
+  float16: 'F16',
+}
 
 /** A session whose objectives are another's, followed by properties, which have no examples. */
 export class PropertySession implements EvaluatorSession {
   readonly #inner: EvaluatorSession
   readonly #properties: readonly PropertyOptions[]
+  readonly #objectives: readonly Objective[]
+  readonly #context: OpenContext | undefined
   readonly #bases = new Map<string, BaseWeights>()
 
   /**
-   * @param names tensors of the candidates, where they are known
+   * @param objectives of the inner session
+   * @param context tells the tensors of the candidates, where it is known
    * @throws {AmalgamError} where a base cannot be opened or lacks a tensor
    */
-  constructor(inner: EvaluatorSession, properties: readonly PropertyOptions[], names: Iterable<string>) {
+  constructor(
+    inner: EvaluatorSession,
+    properties: readonly PropertyOptions[],
+    objectives: readonly Objective[],
+    context: OpenContext | undefined,
+  ) {
     this.#inner = inner
     this.#properties = properties
-    const tensors = [...names]
+    this.#objectives = objectives
+    this.#context = context
+    const tensors = [...(context?.dtypes.keys() ?? [])]
     try {
       for (const options of properties) {
-        if (!('base' in options) || this.#bases.has(options.base)) continue
-        const base = new BaseWeights(options.base)
-        this.#bases.set(options.base, base)
+        const path = baseOf(options)
+        if (path === undefined || this.#bases.has(path)) continue
+        const base = new BaseWeights(path)
+        this.#bases.set(path, base)
         base.require(tensors)
       }
     } catch (error) {
@@ -42,6 +63,11 @@ export class PropertySession implements EvaluatorSession {
     if (ranges !== undefined) rangesToScore(ranges, this.exampleCount(split))
     const properties = this.#values(model) // first: the views are the candidate's only until the evaluator answers
     const scores = await this.#inner.score(model, split, ranges?.slice(0, own))
+    for (const [i, options] of this.#properties.entries())
+      if (options.property === 'latency') {
+        const per = this.#objectives.findIndex(({ name }) => name === options.per)
+        properties[i] = await measureLatency(this.#inner, model, split, { ...options, per: per < 0 ? undefined : per })
+      }
     return {
       ...scores,
       values: [...scores.values, ...properties],
@@ -54,9 +80,12 @@ export class PropertySession implements EvaluatorSession {
     await this.#inner.close()
   }
 
+  /** What the weights and the recipe tell; 0 where there is something to measure. */
   #values(model: MergedModel): number[] {
+    const compared = new Set(this.#properties.flatMap(one => (one.property === 'bytes' ? [] : (baseOf(one) ?? []))))
     const differences = new Map(
-      [...this.#bases].map(([path, base]) => {
+      [...compared].map(path => {
+        const base = this.#bases.get(path)!
         const difference = new Difference()
         for (const [name, { shape, data }] of model.tensors) difference.add(data, base.read(name, shape))
         return [path, difference]
@@ -68,10 +97,20 @@ export class PropertySession implements EvaluatorSession {
           throw new EvaluatorError('The property expert_modules needs the recipe of the model, and none came with it.')
         return countExpertModules(model.recipe, model.tensors)
       }
+      if (options.property === 'latency') return 0
+      if (options.property === 'bytes') return this.#bytes(model, options)
       const difference = differences.get(options.base)!
       if (options.property === 'changed_parameters') return difference.changedShare
       return options.property === 'distance' ? difference.distance : difference.relativeDistance
     })
+  }
+
+  #bytes({ tensors }: MergedModel, { base, dtype }: Extract<PropertyOptions, { property: 'bytes' }>): number {
+    const written = dtype === undefined ? undefined : DTYPES[dtype]
+    const dtypeOf = (name: string): WeightDtype => written ?? this.#context?.dtypes.get(name) ?? 'F32'
+    const own = storedBytes(tensors, dtypeOf, base === undefined ? undefined : this.#bases.get(base))
+    if (base !== undefined) return own
+    return (this.#context?.others ?? []).reduce((sum, { data }) => sum + data.byteLength, own)
   }
 
   #closeBases(): void {

@@ -8,7 +8,7 @@ import { canonicalJson } from '../../space/recipe.ts'
 import { type EvaluatorKind, parseOptions } from '../definition.ts'
 import type { Evaluator } from '../evaluator.ts'
 import { filesOfModel } from './base-weights.ts'
-import { type PropertyOptions, propertyObjective, propertyShape } from './options.ts'
+import { baseOf, type PropertyOptions, propertyObjective, propertyShape } from './options.ts'
 import { PropertySession } from './session.ts'
 
 /** Changes whenever the same files and options would give other values. Part of the digest. */
@@ -43,7 +43,8 @@ function absolute(properties: readonly PropertyOptions[], folder: string): JsonV
   return properties.map(options => {
     const { name, ...rest } = options
     const named = name === undefined ? rest : { ...rest, name }
-    return 'base' in options ? { ...named, base: absoluteModelPath(folder, options.base) } : named
+    const base = baseOf(options)
+    return (base === undefined ? named : { ...named, base: absoluteModelPath(folder, base) }) as JsonValue
   })
 }
 
@@ -55,16 +56,22 @@ async function extend(evaluator: Evaluator, properties: readonly PropertyOptions
     throw new ConfigError(`Evaluator ${show(evaluator.id)} has two objectives named ${show(twice)}.`, {
       hint: 'Give the property a "name" of its own.',
     })
+  for (const options of properties) {
+    if (options.property !== 'latency' || options.per === undefined) continue
+    if (!evaluator.objectives.some(({ name }) => name === options.per))
+      throw new ConfigError(
+        `Evaluator ${show(evaluator.id)}: latency is per ${show(options.per)}, and there is no such objective; there are ${evaluator.objectives.map(({ name }) => name).join(', ')}.`,
+      )
+  }
   const digests = new Map<string, string>()
   const content: JsonValue[] = []
   for (const options of properties) {
-    if (!('base' in options)) {
-      content.push({ property: options.property })
-      continue
-    }
-    const files = await digestFiles(filesOfModel(options.base))
-    for (const { path, sha256 } of files) digests.set(path, sha256)
-    content.push({ property: options.property, base: files.map(({ sha256 }) => sha256) })
+    // What an objective is called, and what is worst, decides no value; all else does.
+    const { name: _, reference: __, ...decisive } = options
+    const base = baseOf(options)
+    const files = base === undefined ? undefined : await digestFiles(filesOfModel(base))
+    for (const { path, sha256 } of files ?? []) digests.set(path, sha256)
+    content.push({ ...decisive, ...(files && { base: files.map(({ sha256 }) => sha256) }) } as JsonValue)
   }
   const text = canonicalJson({ version: VERSION, evaluator: evaluator.digest, properties: content })
   return {
@@ -75,7 +82,7 @@ async function extend(evaluator: Evaluator, properties: readonly PropertyOptions
     open: async context => {
       const session = await evaluator.open(context)
       try {
-        return new PropertySession(session, properties, context?.dtypes.keys() ?? [])
+        return new PropertySession(session, properties, evaluator.objectives, context)
       } catch (error) {
         await session.close()
         throw error
