@@ -11,16 +11,16 @@ import { BLOCK_FLOATS, MEMORY_BYTES_LIMIT, PAGE_BYTES } from './kernel/load.ts'
  *
  *     bank:    [scratch 0][scratch 1]... [x_1 of stretch][x_2]...[x_K] [x_1 of next stretch]... [arena]
  *     scratch: [addresses: SOURCES_LIMIT u32][coefficients: SOURCES_LIMIT f32][terms: SOURCES_LIMIT TERM_BYTES][work: WORK_BYTES]
- *              [result tile: TILE_BYTES]
+ *              [result tile: TILE_BYTES][counters: COUNTERS_BYTES]
  */
 
 /** Addresses and coefficients of one kernel call lie in tables of this many entries. */
 export const SOURCES_LIMIT = 256
 /**
- * The result of one kernel call, small enough to stay in a core's level 2 cache (usually 1 MiB or more) until it is copied out. Measured with
- * two sources: below 128 KiB the calls and copies cost a tenth and more, above 512 KiB it falls out of smaller caches.
+ * The result of one kernel call, small enough to stay in a core's level 2 cache beside what streams through it until it is copied out.
+ * Measured where that cache has 512 KiB, with two sources: 256 KiB take a fifth longer, half of this a few hundredths.
  */
-export const TILE_BYTES = 256 * 1024
+export const TILE_BYTES = 64 * 1024
 export const POINTERS_AT = 0
 export const COEFFICIENTS_AT = POINTERS_AT + SOURCES_LIMIT * 4
 /** What a pass knows of one model, see `assembly/thin.ts`. */
@@ -30,7 +30,10 @@ export const TERMS_AT = COEFFICIENTS_AT + SOURCES_LIMIT * 4
 export const WORK_BYTES = 128 * 1024
 export const WORK_AT = TERMS_AT + SOURCES_LIMIT * TERM_BYTES
 export const TILE_AT = WORK_AT + WORK_BYTES
-export const SCRATCH_BYTES = TILE_AT + TILE_BYTES
+/** Room for counters of the upper 16 of a magnitude's 31 bits. */
+export const COUNTERS_BYTES = 65_536 * 4
+export const COUNTERS_AT = TILE_AT + TILE_BYTES
+export const SCRATCH_BYTES = COUNTERS_AT + COUNTERS_BYTES
 
 /** A float tensor that all sources have. */
 export interface WeightTensor {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { allocateSharedMemory, BLOCK_FLOATS, instantiateKernel } from '../../src/merge/kernel/load.ts'
+import { allocateSharedMemory, BLOCK_FLOATS, instantiateKernel, isFiniteResult } from '../../src/merge/kernel/load.ts'
 import { TWIN_MIXES, type TwinMix, type TwinTerm, taskVectorPassTwin } from '../../src/merge/kernel/twin.ts'
 import { TERM_BYTES } from '../../src/merge/layout.ts'
 import { positionKeys, positionRandom } from '../../src/merge/operators/hash-random.ts'
@@ -31,33 +31,48 @@ const vector = fc
   .array(value, { minLength: 24, maxLength: 24 })
   .map(pool => Float32Array.from({ length: FLOATS }, (_, i) => pool[(i * 7) % pool.length]!))
 
-type Kind = 'all' | 'ranks' | 'random' | 'row-ranks' | 'divided' | 'varying'
+const KINDS = ['all', 'ranks', 'random', 'row-ranks', 'divided', 'varying'] as const
+type Kind = (typeof KINDS)[number]
 const term = fc.record({
   x: vector,
   c: fc.float({ min: -2, max: 2, noNaN: true }),
-  kind: fc.constantFrom<Kind>('all', 'ranks', 'random', 'row-ranks', 'divided', 'varying'),
-  low: fc.integer({ min: 0, max: FLOATS - 1 }),
+  kind: fc.constantFrom<Kind>(...KINDS),
+  /** The smallest that is kept; null: none is. */
+  low: fc.option(fc.integer({ min: 0, max: FLOATS - 1 }), { freq: 9 }),
   high: fc.option(fc.integer({ min: 0, max: FLOATS - 1 })),
   density: fc.double({ min: 0.25, max: 0.75, noNaN: true }),
+  extreme: fc.option(fc.constantFrom(0, 1 - 2 ** -32, 2 ** -16), { freq: 1 }),
 })
 type Term = typeof term extends fc.Arbitrary<infer T> ? T : never
 const mixing = fc.constantFrom('sum', 'elect', 'electNormalized', 'erase', 'consensus', 'limit', 'unique')
+/** Kinds that loops of their own are for, and any others. */
+const termLists = fc
+  .tuple(
+    fc.array(term, { minLength: 1, maxLength: MOST }),
+    fc.constantFrom<readonly Kind[]>(['ranks'], ['all', 'ranks'], ['random'], ['all', 'random'], KINDS),
+  )
+  .map(([all, among]) => all.map((own): Term => ({ ...own, kind: among[KINDS.indexOf(own.kind) % among.length]! })))
 const problem = fc.record({
   base: vector,
-  terms: fc.array(term, { minLength: 1, maxLength: MOST }),
+  terms: termLists,
   mixing,
   scale: fc.float({ min: -1, max: 2, noNaN: true }),
-  weights: fc.array(fc.float({ min: Math.fround(0.125), max: 2, noNaN: true }), { minLength: MOST, maxLength: MOST }),
+  weights: fc.array(fc.oneof(fc.float({ min: Math.fround(0.125), max: 2, noNaN: true }), fc.constantFrom(-1, 1, 0)), {
+    minLength: MOST,
+    maxLength: MOST,
+  }),
+  /** The pass takes two calls. */
+  split: fc.integer({ min: 1, max: FLOATS / BLOCK_FLOATS - 1 }),
 })
 const CODES = { sum: 0, elect: 1, electNormalized: 2, erase: 3, consensus: 4, limit: 5, unique: 6 }
 
 /** Writes a term for the kernel, and says the same to the twin. */
-function place(base: Float32Array, { x, c, kind, low, high, density }: Term, m: number): TwinTerm {
+function place(base: Float32Array, { x, c, kind, low, high, density, extreme }: Term, m: number): TwinTerm {
   const at = m * TERM_BYTES
   floats(xAt(m)).set(x)
   new Uint8Array(memory.buffer, TERMS + at, TERM_BYTES).fill(0)
   terms.setUint32(at, xAt(m), true)
-  terms.setInt32(at + 12, ['all', 'ranks', 'random', 'row-ranks', 'divided', 'varying'].indexOf(kind), true)
+  terms.setInt32(at + 12, KINDS.indexOf(kind), true)
   terms.setFloat32(at + 16, c, true)
   const magnitude = (i: number) => Math.abs(Math.fround(x[i]! - base[i]!))
   const { key, second } = positionKeys(7, `model ${m}`, 'w')
@@ -66,11 +81,12 @@ function place(base: Float32Array, { x, c, kind, low, high, density }: Term, m: 
     case 'all':
       return { x, c, keeps: () => true }
     case 'ranks': {
-      terms.setInt32(at + 20, magnitudeBits(magnitude(low)), true)
-      terms.setInt32(at + 24, low, true)
+      terms.setInt32(at + 20, low === null ? 0x7fffffff : magnitudeBits(magnitude(low)), true)
+      terms.setInt32(at + 24, low ?? -1, true)
       terms.setInt32(at + 28, high === null ? 0x7fffffff : magnitudeBits(magnitude(high)), true)
       terms.setInt32(at + 32, high ?? -1, true)
-      const isFrom = (i: number, own: number) => own > magnitude(low) || (own === magnitude(low) && i <= low)
+      const [bound, last] = low === null ? [Number.POSITIVE_INFINITY, -1] : [magnitude(low), low]
+      const isFrom = (i: number, own: number) => own > bound || (own === bound && i <= last)
       const isBelow = (i: number, own: number) =>
         high === null || own < magnitude(high) || (own === magnitude(high) && i > high)
       return { x, c, keeps: (i, own) => isFrom(i, own) && isBelow(i, own) }
@@ -78,16 +94,16 @@ function place(base: Float32Array, { x, c, kind, low, high, density }: Term, m: 
     case 'varying':
       new Uint32Array(memory.buffer, tableAt(m), FLOATS).set(Array.from(x, (_, i) => (i * 5) % FLOATS))
       terms.setUint32(at + 4, tableAt(m), true)
-      terms.setUint32(at + 36, low, true)
-      return { x, c, keeps: i => (i * 5) % FLOATS < low }
+      terms.setUint32(at + 36, low ?? 0, true)
+      return { x, c, keeps: i => (i * 5) % FLOATS < (low ?? 0) }
   }
   terms.setUint32(at + 4, tableAt(m), true)
   terms.setInt32(at + 40, key, true)
   terms.setInt32(at + 44, second, true)
   kernel.uniformHalves(tableAt(m), key, second, 0, FLOATS)
   if (kind === 'random') {
-    terms.setUint32(at + 36, Math.ceil(density * 2 ** 32), true)
-    return { x, c, keeps: i => random.at(i) < density }
+    terms.setUint32(at + 36, Math.ceil((extreme ?? density) * 2 ** 32), true)
+    return { x, c, keeps: i => random.at(i) < (extreme ?? density) }
   }
   const rank = (i: number) => (i * 11) % FLOATS
   const gain = 0.4
@@ -126,7 +142,7 @@ function twinMix(kind: keyof typeof CODES, scale: number, weights: Float32Array)
 describe('a pass over task vectors and its plain twin', () => {
   it('give the same bits, whatever is kept and however it is mixed', () => {
     fc.assert(
-      fc.property(problem, ({ base, terms: given, mixing: kind, scale, weights }) => {
+      fc.property(problem, ({ base, terms: given, mixing: kind, scale, weights, split }) => {
         floats(BASE).set(base)
         const chosen = kind === 'limit' ? given.slice(0, 1) : given
         const twins = chosen.map((own, m) => place(base, own, m))
@@ -134,27 +150,37 @@ describe('a pass over task vectors and its plain twin', () => {
         new Float32Array(memory.buffer, WEIGHTS, MOST).set(own)
         const used = kind === 'erase' ? 1 : scale
         const bound = kind === 'unique' ? Math.fround(0.1) : 2
-        kernel.taskVectorPass(
-          OUT,
-          BASE,
-          TERMS,
-          WEIGHTS,
-          chosen.length,
-          CODES[kind],
-          used,
-          bound,
-          WORK,
-          BLOCK,
-          0,
-          0,
-          FLOATS * 4,
-        )
+        const middle = split * BLOCK_FLOATS
+        for (const [from, to] of [
+          [0, middle],
+          [middle, FLOATS],
+        ] as const) {
+          const [at, count, own] = [OUT + from * 4, chosen.length, CODES[kind]]
+          const bytes = (to - from) * 4
+          kernel.taskVectorPass(at, BASE, TERMS, WEIGHTS, count, own, used, bound, WORK, BLOCK, from, from * 4, bytes)
+        }
         const out = new Float32Array(FLOATS)
         taskVectorPassTwin(out, base, twins, twinMix(kind, used, own))
         expect(bits(floats(OUT).slice())).toEqual(bits(out))
       }),
-      { numRuns: 400, seed: 8 },
+      { numRuns: 1000, seed: 8 },
     )
+  })
+
+  it.each(KINDS)('say that a result is not finite, with %s', kind => {
+    const base = new Float32Array(FLOATS).fill(-3e38)
+    const x = new Float32Array(FLOATS).fill(-3e38)
+    x[77] = 3e38
+    floats(BASE).set(base)
+    new Float32Array(memory.buffer, WEIGHTS, MOST).fill(1)
+    const keepsAll = { low: kind === 'varying' ? FLOATS - 1 : 76, high: null, density: 0.75, extreme: 1 - 2 ** -32 }
+    for (const m of [0, 1, 2]) place(base, { x, c: 1, kind, ...keepsAll }, m)
+    for (const [count, mixing] of [1, 2, 3].flatMap(n => [0, 1, 2].map(k => [n, k] as const))) {
+      const largest = kernel.taskVectorPass(
+        ...([OUT, BASE, TERMS, WEIGHTS, count, mixing, 1, 0, WORK, BLOCK, 0, 0, FLOATS * 4] as const),
+      )
+      expect([isFiniteResult(largest), floats(OUT)[76]]).toEqual([false, base[76]])
+    }
   })
 
   it('decide in full where sixteen bits of a random number leave it open', () => {

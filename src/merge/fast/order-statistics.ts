@@ -78,7 +78,7 @@ export class OrderStatistics {
     while (atLeast[u]! < nth) u--
     nth -= atLeast[u + 1] ?? 0
     const lowers = this.#count(tensor, LOWERS, (bench, { addresses, elements }) =>
-      bench.kernel.countLower(bench.tileAt, addresses[source]!, addresses[base]!, from + u, elements),
+      bench.kernel.countLower(bench.countersAt, addresses[source]!, addresses[base]!, from + u, elements),
     )
     let l = LOWERS - 1
     while (lowers[l]! < nth) nth -= lowers[l--]!
@@ -109,7 +109,7 @@ export class OrderStatistics {
     const known = this.#uppers.get(where)
     if (known !== undefined) return known
     const counts = this.#count(tensor, UPPERS, (bench, { addresses, elements }) =>
-      bench.kernel.countUpper(bench.tileAt, addresses[source]!, addresses[base]!, elements),
+      bench.kernel.countUpper(bench.countersAt, addresses[source]!, addresses[base]!, elements),
     )
     const from = counts.findIndex(count => count > 0)
     const end = counts.findLastIndex(count => count > 0) + 1
@@ -120,7 +120,7 @@ export class OrderStatistics {
     return made
   }
 
-  /** Counters of a kernel over all stretches. They take the place of the tile, which is not in use. */
+  /** Counters of a kernel over all stretches. */
   #count(
     tensor: SharedTensor,
     size: number,
@@ -129,7 +129,7 @@ export class OrderStatistics {
     const total = new Float64Array(size)
     for (const { stretch } of stretchesOf(tensor)) {
       const bench = this.#benches[stretch.bank]!
-      const counters = new Uint32Array(bench.tile.buffer, bench.tileAt, size).fill(0)
+      const counters = new Uint32Array(bench.tile.buffer, bench.countersAt, size).fill(0)
       count(bench, stretch)
       for (let k = 0; k < size; k++) total[k]! += counters[k]!
     }

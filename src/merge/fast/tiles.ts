@@ -3,6 +3,7 @@ import { instantiateKernel, isFiniteResult, type Kernel } from '../kernel/load.t
 import {
   blockStart,
   COEFFICIENTS_AT,
+  COUNTERS_AT,
   POINTERS_AT,
   padded,
   SCRATCH_BYTES,
@@ -30,6 +31,7 @@ export interface Bench {
   readonly work: Float32Array
   readonly tileAt: number
   readonly tile: Float32Array
+  readonly countersAt: number
 }
 
 /** A result in the making. */
@@ -56,6 +58,7 @@ export function createBenches({ banks }: Pick<SharedSources, 'banks'>, threadInd
     work: new Float32Array(memory.buffer, at + WORK_AT, WORK_BYTES / 4),
     tileAt: at + TILE_AT,
     tile: new Float32Array(memory.buffer, at + TILE_AT, TILE_BYTES / 4),
+    countersAt: at + COUNTERS_AT,
   }))
 }
 

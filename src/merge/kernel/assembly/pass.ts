@@ -1,25 +1,16 @@
-// A pass over a stretch of a tensor: block by block, all task vectors are thinned out into a work area that stays in the cache, and mixed
-// into what is added to the base. Sums run over the models in their order, each step rounded to float32; `twin.ts` has the same in plain words.
+// A pass over a stretch of a tensor. Where `fused.ts` has a loop for what is kept and how it is mixed, task vectors stay in registers; elsewhere,
+// block by block, all of them are thinned out into a work area that stays in the cache, and mixed from there. Both give the same bits.
 
+import { bytesUntilBound, fused, fusedKind } from './fused'
+import { ELECT_NORMALIZED, mixBlock, TERM } from './mix'
 import { thin } from './thin'
-
-/** A term's bytes, see `thin.ts`. */
-const TERM: usize = 96
-
-const SUM: i32 = 0
-const ELECT: i32 = 1
-const ELECT_NORMALIZED: i32 = 2
-const ERASE: i32 = 3
-const CONSENSUS: i32 = 4
-const LIMIT: i32 = 5
-const UNIQUE: i32 = 6
 
 /**
  * @param out address of the result
  * @param base address of b
  * @param terms address of `count` terms
  * @param weights address of `count` f32: what a kept element counts (ELECT_NORMALIZED, ERASE), λ_m (CONSENSUS), factors of unique elements (UNIQUE)
- * @param mixing one of the kinds above
+ * @param mixing one of the kinds in `mix.ts`
  * @param scale of what is added; LIMIT: the largest change
  * @param bound CONSENSUS: least number of models; UNIQUE: magnitudes up to this do not count
  * @param work address of `block` bytes for each term; `block` is a multiple of 64
@@ -33,153 +24,28 @@ export function taskVectorPass(
 ): u32 {
   base += offset
   let largest = i32x4.splat(0)
-  for (let at: usize = 0; at < bytes; at += block) {
-    const size = min(block, bytes - at)
-    for (let m: i32 = 0; m < count; m++) {
-      thin(work + <usize>m * block, base + at, terms + <usize>m * TERM, index + <i32>(at >> 2), offset + at, size)
-    }
-    const from = base + at, to = out + at
+  const kind = mixing <= ELECT_NORMALIZED ? fusedKind(terms, count) : 0
+  for (let at: usize = 0; at < bytes; ) {
+    const here = index + <i32>(at >> 2)
+    let size = min(block, bytes - at)
     let most: v128
-    if (mixing == SUM) most = mixSum(to, from, work, block, count, scale, size)
-    else if (mixing == ELECT) most = mixElected(to, from, work, block, count, scale, size)
-    else if (mixing == ELECT_NORMALIZED) most = mixElectedMean(to, from, work, block, count, weights, 0, scale, size)
-    else if (mixing == ERASE) most = mixElectedMean(to, from, work, block, count, weights, 1e-6, scale, size)
-    else if (mixing == CONSENSUS) most = mixConsensus(to, from, work, block, count, weights, bound, scale, size)
-    else if (mixing == LIMIT) most = mixLimited(to, from, work, scale, size)
-    else most = mixUnique(to, from, work, block, count, weights, bound, size)
+    const clear: usize = kind == 0 ? 0 : min(bytesUntilBound(kind, terms, count, here), bytes - at)
+    if (clear > 0) {
+      size = clear
+      most = fused(kind, mixing, count, out + at, base + at, terms, weights, scale, work, block, here, offset + at, size)
+    } else {
+      if (kind != 0) size = 64
+      most = mixBlock(
+        out + at, base + at, terms, weights, count, mixing, scale, bound, work, block, here, offset + at, size,
+      )
+    }
     largest = i32x4.max_u(largest, most)
+    at += size
   }
   return max(
     max(<u32>i32x4.extract_lane(largest, 0), <u32>i32x4.extract_lane(largest, 1)),
     max(<u32>i32x4.extract_lane(largest, 2), <u32>i32x4.extract_lane(largest, 3)),
   )
-}
-
-// What is added is s; where it is 0 the base keeps its bits. Returns the magnitudes.
-@inline
-function add(out: usize, base: usize, s: v128): v128 {
-  const b = v128.load(base)
-  const r = v128.bitselect(b, f32x4.add(b, s), f32x4.eq(s, f32x4.splat(0)))
-  v128.store(out, r)
-  return v128.and(r, i32x4.splat(0x7fffffff))
-}
-
-@inline
-function sumAt(z: usize, block: usize, count: i32): v128 {
-  let s = v128.load(z)
-  for (let m: i32 = 1; m < count; m++) {
-    z += block
-    s = f32x4.add(s, v128.load(z))
-  }
-  return s
-}
-
-function mixSum(out: usize, base: usize, work: usize, block: usize, count: i32, scale: f32, bytes: usize): v128 {
-  let largest = i32x4.splat(0)
-  const factor = f32x4.splat(scale)
-  for (let i: usize = 0; i < bytes; i += 16) {
-    largest = i32x4.max_u(largest, add(out + i, base + i, f32x4.mul(factor, sumAt(work + i, block, count))))
-  }
-  return largest
-}
-
-// Elements of the elected sign: + where the sum is 0 or more. An exact zero has no sign.
-@inline
-function agrees(z: v128, positive: v128): v128 {
-  return v128.bitselect(f32x4.gt(z, f32x4.splat(0)), f32x4.lt(z, f32x4.splat(0)), positive)
-}
-
-function mixElected(out: usize, base: usize, work: usize, block: usize, count: i32, scale: f32, bytes: usize): v128 {
-  let largest = i32x4.splat(0)
-  const factor = f32x4.splat(scale)
-  for (let i: usize = 0; i < bytes; i += 16) {
-    const positive = f32x4.ge(sumAt(work + i, block, count), f32x4.splat(0))
-    let kept = f32x4.splat(0)
-    for (let m: i32 = 0, z = work + i; m < count; m++, z += block) {
-      const value = v128.load(z)
-      kept = f32x4.add(kept, v128.and(value, agrees(value, positive)))
-    }
-    largest = i32x4.max_u(largest, add(out + i, base + i, f32x4.mul(factor, kept)))
-  }
-  return largest
-}
-
-// Σ z / Σ w over those of the elected sign. Weights that add up to 0 divide by 1; with `floor`, by that much at least. There, election is by
-// the task vectors, and weights multiply afterwards.
-@inline
-function electedMean(out: usize, base: usize, work: usize, block: usize, count: i32, weights: usize, floor: f32, scale: f32, bytes: usize): v128 {
-  let largest = i32x4.splat(0)
-  const factor = f32x4.splat(scale), one = f32x4.splat(1), zero = f32x4.splat(0)
-  for (let i: usize = 0; i < bytes; i += 16) {
-    const positive = f32x4.ge(sumAt(work + i, block, count), zero)
-    let kept = zero, weight = zero
-    for (let m: i32 = 0, z = work + i; m < count; m++, z += block) {
-      const value = v128.load(z)
-      const w = v128.load_splat<f32>(weights + (<usize>m << 2))
-      const agreeing = agrees(value, positive)
-      kept = f32x4.add(kept, v128.and(agreeing, floor > 0 ? f32x4.mul(w, value) : value))
-      weight = f32x4.add(weight, v128.and(agreeing, w))
-    }
-    const divisor = floor > 0 ? f32x4.max(weight, f32x4.splat(floor)) : v128.bitselect(one, weight, f32x4.eq(weight, zero))
-    largest = i32x4.max_u(largest, add(out + i, base + i, f32x4.mul(factor, f32x4.div(kept, divisor))))
-  }
-  return largest
-}
-
-function mixElectedMean(out: usize, base: usize, work: usize, block: usize, count: i32, weights: usize, floor: f32, scale: f32, bytes: usize): v128 {
-  if (floor > 0) return electedMean(out, base, work, block, count, weights, 1e-6, scale, bytes)
-  return electedMean(out, base, work, block, count, weights, 0, scale, bytes)
-}
-
-function mixConsensus(
-  out: usize, base: usize, work: usize, block: usize, count: i32, lambdas: usize, least: f32, scale: f32, bytes: usize,
-): v128 {
-  let largest = i32x4.splat(0)
-  const factor = f32x4.splat(scale), needed = f32x4.splat(least), one = f32x4.splat(1)
-  for (let i: usize = 0; i < bytes; i += 16) {
-    const total = sumAt(work + i, block, count)
-    let tasks = f32x4.splat(0)
-    for (let m: i32 = 0, z = work + i; m < count; m++, z += block) {
-      const own = v128.load(z)
-      const others = f32x4.mul(v128.load_splat<f32>(lambdas + (<usize>m << 2)), f32x4.abs(f32x4.sub(total, own)))
-      tasks = f32x4.add(tasks, v128.and(one, f32x4.gt(f32x4.abs(own), others)))
-    }
-    const kept = v128.and(f32x4.ge(tasks, needed), f32x4.mul(factor, total))
-    largest = i32x4.max_u(largest, add(out + i, base + i, kept))
-  }
-  return largest
-}
-
-function mixLimited(out: usize, base: usize, work: usize, limit: f32, bytes: usize): v128 {
-  let largest = i32x4.splat(0)
-  const t = f32x4.splat(limit), floor = f32x4.splat(1e-6), one = f32x4.splat(1), zero = f32x4.splat(0)
-  for (let i: usize = 0; i < bytes; i += 16) {
-    const z = v128.load(work + i)
-    const share = f32x4.min(one, f32x4.max(zero, f32x4.div(t, f32x4.max(f32x4.abs(z), floor))))
-    largest = i32x4.max_u(largest, add(out + i, base + i, f32x4.mul(share, z)))
-  }
-  return largest
-}
-
-function mixUnique(
-  out: usize, base: usize, work: usize, block: usize, count: i32, factors: usize, epsilon: f32, bytes: usize,
-): v128 {
-  let largest = i32x4.splat(0)
-  const bound = f32x4.splat(epsilon), one = f32x4.splat(1)
-  for (let i: usize = 0; i < bytes; i += 16) {
-    let total = f32x4.splat(0), active = f32x4.splat(0), factor = one
-    for (let m: i32 = 0, z = work + i; m < count; m++, z += block) {
-      const value = v128.load(z)
-      const counts = f32x4.gt(f32x4.abs(value), bound)
-      total = f32x4.add(total, v128.and(counts, value))
-      active = f32x4.add(active, v128.and(counts, one))
-      factor = v128.bitselect(v128.load_splat<f32>(factors + (<usize>m << 2)), factor, counts)
-    }
-    const mean = f32x4.div(total, f32x4.max(active, one))
-    const s = v128.bitselect(f32x4.mul(factor, total), mean, f32x4.eq(active, one))
-    largest = i32x4.max_u(largest, add(out + i, base + i, s))
-  }
-  return largest
 }
 
 /**
