@@ -80,6 +80,27 @@ describe('prepared memory', () => {
     expect(() => borrow(prepared, 'a', 11)).toThrow('takes 704 bytes, and its bank has 640')
   })
 
+  it('gives spare room only: nothing makes way, and scratch is free again', () => {
+    const { prepared, other } = memoryOf()
+    const spare = (from: Prepared, key: string, units: number, scratch = 0, mayBuild = true) => {
+      let built = false
+      const build = () => {
+        built = true
+      }
+      const use = (at: number) => ({ at, built })
+      return from.borrowSpare(0, key, units * 64, scratch * 64, mayBuild ? build : undefined, use)
+    }
+    expect(spare(prepared, 'a', 2, 0, false)).toBeUndefined()
+    expect(spare(prepared, 'a', 2, 9)).toBeUndefined()
+    expect(spare(prepared, 'a', 2, 8)).toEqual({ at: ARENA.at, built: true })
+    expect(spare(other, 'a', 2, 8, false)).toEqual({ at: ARENA.at, built: false })
+    expect(borrow(prepared, 'b', 8)).toEqual({ at: ARENA.at + 2 * 64, built: true })
+    expect(spare(prepared, 'c', 1)).toBeUndefined()
+    expect(borrow(prepared, 'a', 2).built).toBe(false)
+    expect(borrow(prepared, 'd', 8).built).toBe(true) // 'b' made way for it
+    expect(spare(prepared, 'b', 8, 0, false)).toBeUndefined()
+  })
+
   it('makes a second thread wait until the first has built', async () => {
     const { memory, prepared } = memoryOf()
     const url = new URL('../../dist/merge/fast/prepared.js', import.meta.url).href

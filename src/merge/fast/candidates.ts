@@ -4,7 +4,6 @@ import type { SharedSources, SharedTensor } from '../sources.ts'
 import { mergeExactly } from './exact.ts'
 import { mergeGramSum } from './gram.ts'
 import { mergePreparedSum } from './linear.ts'
-import { OrderStatistics } from './order-statistics.ts'
 import { Passes } from './pass.ts'
 import { Prepared } from './prepared.ts'
 import { type Bench, stretchesOf, type Target } from './tiles.ts'
@@ -22,7 +21,7 @@ export class Candidates {
     const { tensors, prepared, threads } = shared
     const operators = new OperatorTensors(tensors, (source, t) => gather(benches, tensors[t]!, source))
     this.#shop = { tensors, benches, operators, prepared: new Prepared(prepared, threadIndex, threads) }
-    this.#passes = new Passes(this.#shop, new OrderStatistics(benches))
+    this.#passes = new Passes(this.#shop)
   }
 
   /** @throws {MergeError} on numbers that cannot be merged with, and on results that are not finite */

@@ -1,4 +1,5 @@
 import type { SharedTensor } from '../sources.ts'
+import type { Ranking } from './ranking.ts'
 import { type Bench, stretchesOf } from './tiles.ts'
 
 /** An element of a task vector by its rank: bits of its magnitude |x − W0| as float32, and its position. */
@@ -17,18 +18,21 @@ const KEPT_LIMIT = 1 << 16
 
 /**
  * Elements of task vectors by exact rank, in the order of `operators/order.ts` on float32 magnitudes: equal ones by position, the first
- * counting as larger. Large tensors are counted by the upper half of the bits once; a rank then costs a pass over base and
- * model, and the rest of one where equal magnitudes are to be told apart; ranks that were asked for are remembered.
+ * counting as larger. Of large tensors a {@link Ranking} says the position where it is kept. Else magnitudes are counted by the upper half
+ * of the bits once; a rank then costs a pass over base and model, and the rest of one where equal magnitudes are to be told apart. Ranks
+ * that were asked for are remembered.
  */
 export class OrderStatistics {
   readonly #benches: readonly Bench[]
+  readonly #ranking: Ranking
   readonly #sorted = new Map<string, Float64Array>()
   /** By tensor and models: how many magnitudes have upper bits of at least `from + i`. */
   readonly #uppers = new Map<string, { readonly from: number; readonly atLeast: Float64Array }>()
   readonly #known = new Map<string, Ranked>()
 
-  constructor(benches: readonly Bench[]) {
+  constructor(benches: readonly Bench[], ranking: Ranking) {
     this.#benches = benches
+    this.#ranking = ranking
   }
 
   /**
@@ -45,7 +49,11 @@ export class OrderStatistics {
     const key = `${where} ${rank}`
     const known = this.#known.get(key)
     if (known !== undefined) return known
-    const found = this.#select(tensor, where, base, source, rank)
+    const position = this.#ranking.position({ tensor, t, base, source }, rank)
+    const found =
+      position === undefined
+        ? this.#select(tensor, where, base, source, rank)
+        : { bits: this.#bitsAt(tensor.stretches[0]!, base, source, position), position }
     if (this.#known.size >= KEPT_LIMIT) this.#known.clear()
     this.#known.set(key, found)
     return found
@@ -89,7 +97,8 @@ export class OrderStatistics {
       const { kernel } = this.#benches[stretch.bank]!
       const { addresses, elements } = stretch
       const position = kernel.findEqual(addresses[source]!, addresses[base]!, bits, nth, elements)
-      if (position > 0 || (position === 0 && this.#isEqual(stretch.bank, addresses, base, source, bits))) {
+      // 0: "the first element", or "none in this stretch".
+      if (position > 0 || (position === 0 && this.#bitsAt(stretch, base, source, 0) === bits)) {
         return { bits, position: done + position }
       }
       nth += position
@@ -97,12 +106,12 @@ export class OrderStatistics {
     return { bits, position: tensor.elements - 1 }
   }
 
-  /** `findEqual` answers 0 for "the first element" and for "none in this stretch". */
-  #isEqual(bank: number, addresses: readonly number[], base: number, source: number, bits: number): boolean {
+  /** The bits of the magnitude at a position of a stretch. */
+  #bitsAt({ bank, addresses }: SharedTensor['stretches'][number], base: number, source: number, at: number): number {
     const { buffer } = this.#benches[bank]!.tile
-    const [x] = new Float32Array(buffer, addresses[source]!, 1)
-    const [b] = new Float32Array(buffer, addresses[base]!, 1)
-    return new Uint32Array(Float32Array.of(Math.abs(x! - b!)).buffer)[0] === bits
+    const [x] = new Float32Array(buffer, addresses[source]! + at * 4, 1)
+    const [b] = new Float32Array(buffer, addresses[base]! + at * 4, 1)
+    return new Uint32Array(Float32Array.of(Math.abs(x! - b!)).buffer)[0]!
   }
 
   #countUppers(tensor: SharedTensor, where: string, base: number, source: number) {

@@ -5,7 +5,9 @@ import type { Mix, Pass, PassTerm, Thin } from '../operators/operator.ts'
 import { rowLength } from '../operators/order.ts'
 import { variances } from '../operators/sce.ts'
 import { difference } from '../operators/vectors.ts'
-import type { OrderStatistics } from './order-statistics.ts'
+import { ChanceSums } from './chance-sums.ts'
+import { OrderStatistics } from './order-statistics.ts'
+import { Ranking } from './ranking.ts'
 import { NO_TABLES, type Tables, withTables } from './tables.ts'
 import { type Bench, fillStretch, stretchesOf } from './tiles.ts'
 import type { Job, Workshop } from './work.ts'
@@ -29,12 +31,16 @@ type Stretch = Job['tensor']['stretches'][number]
 export class Passes {
   readonly #shop: Workshop
   readonly #statistics: OrderStatistics
+  readonly #ranking: Ranking
+  readonly #chances: ChanceSums
   /** Sums and counts over what is kept, by everything that decides them. */
   readonly #sums = new Map<string, readonly number[]>()
 
-  constructor(shop: Workshop, statistics: OrderStatistics) {
+  constructor(shop: Workshop) {
     this.#shop = shop
-    this.#statistics = statistics
+    this.#ranking = new Ranking(shop.benches, shop.prepared)
+    this.#statistics = new OrderStatistics(shop.benches, this.#ranking)
+    this.#chances = new ChanceSums(shop)
   }
 
   merge(job: Job, pass: Pass): void {
@@ -141,6 +147,8 @@ export class Passes {
     const among = thin.kind === 'varying' ? plan.sources.join(',') : ''
     const key = `${t} ${plan.base} ${plan.sources[m]} ${among} ${seed} ${squares} ${JSON.stringify(thin)}`
     const [sum] = this.#remembered(key, () => {
+      const known = squares ? undefined : this.#knownSum(job, m, thin)
+      if (known !== undefined) return [known]
       let total = 0
       for (const { stretch, done } of stretchesOf(tensor)) {
         const bench = this.#shop.benches[stretch.bank]!
@@ -154,6 +162,15 @@ export class Passes {
       return [total]
     })
     return sum!
+  }
+
+  /** The sum of magnitudes, without a pass. */
+  #knownSum(job: Job, m: number, thin: Thin): number | undefined {
+    const { plan, tensor, t } = job
+    if (thin.kind === 'random') return this.#chances.below(job, m, threshold(thin.density))
+    if (thin.kind !== 'ranks') return undefined
+    const { begin, end } = thin
+    return begin >= end ? 0 : this.#ranking.sum({ tensor, t, base: plan.base!, source: plan.sources[m]! }, begin, end)
   }
 
   #uniqueFactors(job: Job, { terms }: Pass, { epsilon, amplify }: Extract<Mix, { kind: 'unique' }>): number[] {

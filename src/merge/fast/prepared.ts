@@ -41,6 +41,7 @@ const READY = 2
 
 /** Places are multiples of this many bytes. */
 const UNIT = 64
+const NO_PLACE = -1
 /** How long to wait for a thread that says nothing: after that it has died, or will not answer in time. */
 const PATIENCE_MS = 30 * 60_000
 
@@ -75,13 +76,38 @@ export class Prepared {
    * @throws {MergeError} where the arena is smaller than the entry; whatever `build` and `use` throw
    */
   borrow<T>(bank: number, key: string, bytes: number, build: (at: number) => void, use: (at: number) => T): T {
-    const entry = this.#acquire(bank, key, Math.max(1, Math.ceil(bytes / UNIT)))
+    return this.#use(this.#acquire(bank, key, unitsOf(bytes), 0, 'any')!, unitsOf(bytes), build, use)
+  }
+
+  /**
+   * As `borrow`, but nothing makes room for it: where the arena has no free place, there is no result. For what is of use but can be
+   * done without.
+   * @param scratch bytes behind the entry that `build` may write to; others have them afterwards
+   * @param build undefined: only if the entry is there
+   */
+  borrowSpare<T>(
+    bank: number,
+    key: string,
+    bytes: number,
+    scratch: number,
+    build: ((at: number) => void) | undefined,
+    use: (at: number) => T,
+  ): T | undefined {
+    const units = unitsOf(bytes)
+    const wanted = build === undefined ? 'ready' : 'spare'
+    const entry = this.#acquire(bank, key, units, Math.ceil(scratch / UNIT), wanted)
+    return entry === undefined ? undefined : this.#use(entry, units, build ?? (() => {}), use)
+  }
+
+  #use<T>(entry: number, units: number, build: (at: number) => void, use: (at: number) => T): T {
     const words = this.#words
+    const bank = words[entry + BANK]!
     const at = this.#arenas[bank]!.at + words[entry + AT]! * UNIT
     try {
       if (words[entry + STATE] === BUILDING) {
         build(at)
         this.#locked(() => {
+          words[entry + UNITS] = units
           words[entry + STATE] = READY
         })
       }
@@ -99,8 +125,18 @@ export class Prepared {
     return bytes <= this.#arenas[bank]!.bytes
   }
 
-  /** An entry that is pinned: READY, or BUILDING by this thread. */
-  #acquire(bank: number, key: string, units: number): number {
+  /**
+   * An entry that is pinned: READY, or BUILDING by this thread.
+   * @param wanted any place; a spare one; or the entry only if it is READY
+   * @returns undefined where what is wanted is not to be had
+   */
+  #acquire(
+    bank: number,
+    key: string,
+    units: number,
+    scratch: number,
+    wanted: 'any' | 'spare' | 'ready',
+  ): number | undefined {
     const words = this.#words
     const hash = this.#hashOf(key)
     const name = `${bank} ${key}`
@@ -108,14 +144,17 @@ export class Prepared {
     for (;;) {
       const changes = Atomics.load(words, CHANGES)
       const found = this.#locked(() => {
-        const entry = this.#find(bank, hash, this.#seen.get(name)) ?? this.#place(bank, hash, units)
-        if (entry === undefined) return undefined
+        const known = this.#find(bank, hash, this.#seen.get(name))
+        if (wanted === 'ready' && (known === undefined || words[known + STATE] !== READY)) return NO_PLACE
+        const entry = known ?? this.#place(bank, hash, units + scratch, wanted === 'any')
+        if (entry === undefined) return wanted === 'any' ? undefined : NO_PLACE
         this.#remember(name, entry)
         if (words[entry + STATE] === BUILDING && words[entry + BUILDER] !== this.#thread) return undefined
         words[entry + STAMP] = ++words[CLOCK]!
         words[PINS + this.#thread] = entry
         return entry
       })
+      if (found === NO_PLACE) return undefined
       if (found !== undefined) return found
       if (performance.now() > end) {
         throw new MergeError('Another thread did not finish preparing a tensor in half an hour.')
@@ -139,11 +178,12 @@ export class Prepared {
     return hash.every((word, k) => words[entry + KEY + k] === word)
   }
 
-  /** A new entry, BUILDING; others are evicted for it, the longest unused first. `undefined`: those in the way are in use. */
-  #place(bank: number, hash: Int32Array, units: number): number | undefined {
+  /** A new entry, BUILDING; others are evicted for it, the longest unused first, if they may be. `undefined`: those in the way stay. */
+  #place(bank: number, hash: Int32Array, units: number, evict: boolean): number | undefined {
     const words = this.#words
     const capacity = Math.floor(this.#arenas[bank]!.bytes / UNIT)
     if (units > capacity) {
+      if (!evict) return undefined
       throw new MergeError(
         `Preparing a tensor takes ${units * UNIT} bytes, and its bank has ${capacity * UNIT} for that.`,
       )
@@ -167,7 +207,7 @@ export class Prepared {
         words.set([BUILDING, ...hash, bank, at, units, 0, this.#thread], free!)
         return free
       }
-      const oldest = movable.shift()
+      const oldest = evict ? movable.shift() : undefined
       if (oldest === undefined) return undefined
       words[oldest + STATE] = FREE
       free ??= oldest
@@ -223,4 +263,8 @@ export class Prepared {
       Atomics.notify(words, CHANGES)
     }
   }
+}
+
+function unitsOf(bytes: number): number {
+  return Math.max(1, Math.ceil(bytes / UNIT))
 }

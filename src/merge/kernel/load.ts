@@ -90,6 +90,12 @@ export interface Kernel {
   countUpper(counts: number, x: number, base: number, elements: number): void
   countLower(counts: number, x: number, base: number, upper: number, elements: number): void
   findEqual(x: number, base: number, bits: number, nth: number, elements: number): number
+  /** Positions by rank with partial sums, and the sum over ranks [begin, end): `assembly/rank-sort.ts`. */
+  sortPositions(out: number, partial: number, x: number, base: number, elements: number, scratch: number): void
+  sumRanks(positions: number, x: number, base: number, begin: number, end: number): number
+  /** Sums of magnitudes by random number: `assembly/chance-sums.ts`. */
+  chanceSums(table: number, x: number, base: number, key: number, second: number, elements: number): void
+  chanceSum(x: number, base: number, key: number, second: number, begin: number, end: number, elements: number): number
   /** 16-bit floats to float32; `count` elements, a multiple of {@link BLOCK_FLOATS}. */
   fromBfloat16(out: number, source: number, count: number): void
   fromFloat16(out: number, source: number, count: number): void

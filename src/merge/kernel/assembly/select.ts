@@ -59,6 +59,6 @@ function magnitudes(x: usize, base: usize): v128 {
 }
 
 @inline
-function magnitude(x: usize, base: usize): u32 {
+export function magnitude(x: usize, base: usize): u32 {
   return reinterpret<u32>(load<f32>(x) - load<f32>(base)) & 0x7fffffff
 }

@@ -48,7 +48,7 @@ function sortRow(x: usize, base: usize, columns: i32, residuals: usize, pairs: u
 }
 
 /** Stable radix sort by the upper words: digits of 11 bits, or of 8 for short rows, whose counters would cost more than they save. */
-function sortPairs(from: usize, to: usize, count: i32, counters: usize): usize {
+export function sortPairs(from: usize, to: usize, count: i32, counters: usize): usize {
   const width: u32 = count < 1024 ? 8 : 11
   const passes: i32 = count < 1024 ? 4 : 3
   const size = <usize>4 << width

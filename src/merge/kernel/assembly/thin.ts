@@ -59,7 +59,7 @@ function delta(x: usize, base: usize): v128 {
 }
 
 @inline
-function positions(index: i32): v128 {
+export function positions(index: i32): v128 {
   return i32x4.add(i32x4.splat(index), i32x4(0, 1, 2, 3))
 }
 
@@ -141,7 +141,7 @@ function decideLane(kept: i32, unsure: i32, rank: i32, u: i32, term: usize): i32
 
 // Random numbers by position, the hash of `operators/hash-random.ts`.
 @inline
-function uniform(at: v128, key: i32, second: i32): v128 {
+export function uniform(at: v128, key: i32, second: i32): v128 {
   return mix(i32x4.add(mix(v128.xor(at, i32x4.splat(key))), i32x4.splat(second)))
 }
 
