@@ -47,6 +47,13 @@ describe('a search over methods', () => {
     expect(second.failed).toBeLessThan(12)
   })
 
+  it('validate names the methods to choose from', async () => {
+    const { stdout } = await project.amalgam('validate', 'methods.yaml')
+    expect(stdout).toContain(
+      '  method      linear, ties, dare_ties, karcher (per layer group) of left, right, base base',
+    )
+  })
+
   it('what is written from a winner scores as the winner did', async () => {
     expect((await project.amalgam('merge', 'random:winner', '--out', 'winner.safetensors')).code).toBe(0)
     const evaluate = async (what: string) => {

@@ -4,6 +4,7 @@ import { createEvaluator } from '../../evaluation/registry.ts'
 import { inspectSources } from '../../merge/sources.ts'
 import { recordOf } from '../../record-space.ts'
 import { spaceOf } from '../../run-config.ts'
+import { hasMethodPerGroup, methodNames } from '../../space/genome-config.ts'
 import { startOrigin } from '../../start.ts'
 import { gatherStart } from '../../warm-start.ts'
 import { print, printJson } from '../output.ts'
@@ -37,9 +38,10 @@ export async function validateCommand(
     })
     return
   }
+  const method = `${methodNames(config.genome).join(', ')}${hasMethodPerGroup(config.genome) ? ' (per layer group)' : ''}`
   const lines = [
     `${file} is valid.`,
-    `  method      ${[config.genome.merge_method].flat().join(', ')} of ${config.models.join(', ')}${config.base === undefined ? '' : `, base ${config.base}`}`,
+    `  method      ${method} of ${config.models.join(', ')}${config.base === undefined ? '' : `, base ${config.base}`}`,
     `  tensors     ${tensors.length}`,
     `  genes       ${space.genes.length}`,
     `  objectives  ${objectives.map(({ name, direction }) => `${name} (${direction})`).join(', ')}`,
