@@ -86,7 +86,14 @@ export type Evaluation =
       readonly partial?: PartialScore
       readonly timing: Timing
     }
-  | { readonly status: 'failed'; readonly kind: FailureKind; readonly reason: string; readonly timing: Timing }
+  | {
+      readonly status: 'failed'
+      readonly kind: FailureKind
+      readonly reason: string
+      /** What to do about it, where something is known. For who waits for this one evaluation; runs do not record it. */
+      readonly hint?: string
+      readonly timing: Timing
+    }
 
 /**
  * A candidate that was stopped early: its `values` are estimates of what all examples would give, and it is on no front. `exampleScores`

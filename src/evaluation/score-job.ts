@@ -32,12 +32,13 @@ export async function scoreJob(worker: WorkerSession, job: EvaluationJob): Promi
     }
     return { status: 'scored', values, exampleScores, timing: timing() }
   } catch (error) {
-    return failed(error instanceof CandidateFailure ? error.kind : 'threw', reasonOf(error), timing())
+    const kind = error instanceof CandidateFailure ? error.kind : 'threw'
+    return failed(kind, reasonOf(error), timing(), error instanceof AmalgamError ? error.hint : undefined)
   }
 }
 
-export function failed(kind: FailureKind, reason: string, timing: Timing): Evaluation {
-  return { status: 'failed', kind, reason: oneLine(reason), timing }
+export function failed(kind: FailureKind, reason: string, timing: Timing, hint?: string): Evaluation {
+  return { status: 'failed', kind, reason: oneLine(reason), ...(hint !== undefined && { hint: oneLine(hint) }), timing }
 }
 
 /** What was thrown, as one line: the message, after the name where that says more than `Error`. */

@@ -1,10 +1,10 @@
 import { canonicalJson } from '../space/recipe.ts'
 import type { OperatorPlan } from './method.ts'
-import { applyOperator } from './operators/apply.ts'
+import { mergeInWindows, type WindowOptions, type WindowReader } from './operators/merge-windows.ts'
 import type { ModelView, Survey, TensorInput } from './operators/operator.ts'
 
-/** A whole tensor of one source as float64. */
-export type TensorReader = (source: number, tensor: number) => Float64Array
+/** Elements [begin, begin + count) of a tensor of one source as float64. */
+export type TensorReader = (source: number, tensor: number, begin: number, count: number) => Float64Array
 
 interface Named {
   readonly name: string
@@ -23,9 +23,21 @@ export class OperatorTensors {
     this.#read = read
   }
 
-  /** @throws {MergeError} naming the tensor */
-  merge(plan: OperatorPlan, tensor: number): Float64Array {
-    return applyOperator(plan.operator, this.input(plan, tensor, operatorKey(plan)))
+  /**
+   * @param write is given the result in order, in windows where the operator allows it
+   * @throws {MergeError} naming the tensor
+   */
+  merge(plan: OperatorPlan, tensor: number, write: (values: Float64Array) => void, options?: WindowOptions): void {
+    const { operator, settings, base, sources, ids, depth } = plan
+    const { name, shape } = this.#tensors[tensor]!
+    const survey = this.#survey(plan, operatorKey(plan))
+    const elements = elementsOf(shape)
+    const read: WindowReader = (begin, count) => ({
+      base: base === undefined ? undefined : this.#read(base, tensor, begin, count),
+      models: sources.map(source => this.#read(source, tensor, begin, count)),
+    })
+    const windowed = { ...settings, name, shape, elements, ids, survey, depth, based: base !== undefined }
+    mergeInWindows(operator, windowed, read, write, options)
   }
 
   /** @param surveyed says what decides the survey of the model, where the operator has one */
@@ -36,8 +48,8 @@ export class OperatorTensors {
       ...settings,
       name,
       shape,
-      base: base === undefined ? undefined : this.#read(base, tensor),
-      models: sources.map(source => this.#read(source, tensor)),
+      base: base === undefined ? undefined : this.#read(base, tensor, 0, elementsOf(shape)),
+      models: sources.map(source => this.#read(source, tensor, 0, elementsOf(shape))),
       ids,
       survey: this.#survey(plan, surveyed),
       depth,
@@ -54,8 +66,8 @@ export class OperatorTensors {
       ids,
       tensors: (function* () {
         for (const [t, { name, shape }] of tensors.entries()) {
-          const models = sources.map(source => read(source, t))
-          yield { name, shape, base: base === undefined ? undefined : read(base, t), models }
+          const whole = (source: number) => read(source, t, 0, elementsOf(shape))
+          yield { name, shape, base: base === undefined ? undefined : whole(base), models: sources.map(whole) }
         }
       })(),
     }
@@ -64,6 +76,10 @@ export class OperatorTensors {
     this.#surveys.set(key, survey)
     return survey
   }
+}
+
+function elementsOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1)
 }
 
 /** A search may try a new setting with every candidate. */

@@ -192,10 +192,10 @@ async function writeWeights(
     requireEqualOthers(sources, others)
     // Where values are merged one by one, a NaN stays where it is. A method that looks at whole tensors would spread it, or never end.
     let spreads: string | undefined
-    const operators = new OperatorTensors(weights, (source, t) => {
+    const operators = new OperatorTensors(weights, (source, t, begin, count) => {
       const { checkpoint, id } = sources[source]!
-      const { name, shape, elements } = weights[t]!
-      const values = readStretch(checkpoint, name, shape, 0, elements, undefined)
+      const { name, shape } = weights[t]!
+      const values = readStretch(checkpoint, name, shape, begin, count, undefined)
       if ((!allowNonFinite || spreads !== undefined) && !values.every(Number.isFinite))
         throw nonFiniteError(`Source ${show(id)} (${checkpoint.path})`, findNonFinite(checkpoint, name)!, spreads)
       return values
@@ -211,10 +211,13 @@ async function writeWeights(
         if (operator === undefined) found = combineAgain(name, kernelSections(sections[t]!), written, append)
         else {
           spreads = allowNonFinite && operator.operator.span !== 'element' ? operator.operator.name : undefined
-          const values = operators.merge(operator, t)
           const count = new NonFiniteCount()
-          if (allowNonFinite && count.add(values) > 0) found = count.of(name)
-          append(encodeStretch(values, written, name, allowNonFinite))
+          const write = (values: Float64Array): void => {
+            if (allowNonFinite) count.add(values)
+            append(encodeStretch(values, written, name, allowNonFinite))
+          }
+          operators.merge(operator, t, write, { allowNonFinite })
+          found = count.of(name)
         }
         if (found !== undefined) nonFinite.set(name, found)
       }

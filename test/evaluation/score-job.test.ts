@@ -52,6 +52,24 @@ describe('scoreJob', () => {
     })
   })
 
+  test('hands on what an error says to do about it, as one line', async () => {
+    const evaluation = await scoreJob(
+      worker(
+        async () => good,
+        () => {
+          throw new MergeError('The weights cancel.', { hint: 'Change\nthe weights.' })
+        },
+      ),
+      jobWith(1),
+    )
+    expect(evaluation).toMatchObject({ kind: 'threw', reason: 'The weights cancel.', hint: 'Change the weights.' })
+    const plain = await scoreJob(
+      worker(() => Promise.reject(new Error('no'))),
+      jobWith(1),
+    )
+    expect(plain).not.toHaveProperty('hint')
+  })
+
   test('copies example scores, so that a view of a large buffer neither travels whole nor changes later', async () => {
     const buffer = new Float32Array(1000).fill(1)
     const evaluation = await scoreJob(

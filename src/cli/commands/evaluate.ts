@@ -28,8 +28,10 @@ export async function evaluateCommand(what: string, flags: EvaluateFlags): Promi
   const executor = await createWorkerHostExecutor({ sources, evaluator: reference }, { workers: 1 })
   try {
     const evaluation = await executor.submit({ label, recipe, split })
-    if (evaluation.status === 'failed')
-      throw new AmalgamError(`${label} could not be scored (${evaluation.kind}): ${evaluation.reason}`)
+    if (evaluation.status === 'failed') {
+      const { kind, reason, hint } = evaluation
+      throw new AmalgamError(`${label} could not be scored (${kind}): ${reason}`, hint === undefined ? {} : { hint })
+    }
     if (flags.json) {
       printJson({
         v: 1,

@@ -6,7 +6,7 @@ import { ConfigError, show } from '../../errors.ts'
 import { differenceFromCandidate } from '../../merge/compare.ts'
 import { looksLikeMergekit, mergeMergekit } from '../../merge/mergekit/merge-config.ts'
 import type { SourceReference } from '../../merge/model.ts'
-import { describeNonFinite } from '../../merge/non-finite.ts'
+import { describeNonFinite, type NonFinite } from '../../merge/non-finite.ts'
 import { mergeToAdapter } from '../../merge/write-adapter.ts'
 import { mergeToFiles } from '../../merge/write-model.ts'
 import type { Recipe } from '../../space/recipe.ts'
@@ -58,7 +58,7 @@ export async function mergeCommand(what: string, flags: MergeFlags): Promise<voi
       bytes,
       recipe,
       ...(difference === undefined ? {} : { difference }),
-      nonFinite: nonFinite.map(found => ({ ...found, value: String(found.value) })),
+      nonFinite: plainNonFinite(nonFinite),
     })
     return
   }
@@ -71,6 +71,11 @@ export async function mergeCommand(what: string, flags: MergeFlags): Promise<voi
         : `Largest difference from the merge as a search scores it: ${difference.relative.toExponential(1)} of the largest weight in ${show(difference.tensor)}.`,
     )
   }
+}
+
+/** JSON has no NaN. */
+function plainNonFinite(all: readonly NonFinite[]) {
+  return all.map(found => ({ ...found, value: String(found.value) }))
 }
 
 function mergeAdapters(
@@ -106,21 +111,22 @@ async function mergeConfiguration(path: string, parsed: unknown, flags: MergeFla
     throw new ConfigError(`A mergekit configuration makes a folder, and ${show(flags.out)} is named like a file.`)
   if (flags.compare)
     throw new ConfigError('--compare is for recipes, which a search scores, not for mergekit configurations.')
-  if (flags.allowNonFinite) throw new ConfigError('--allow-non-finite is for recipes, not for mergekit configurations.')
   const shardBytes = shardSize(flags)
   const seed = flags.seed === undefined ? undefined : Number(flags.seed)
   if (seed !== undefined && !Number.isSafeInteger(seed))
     throw new ConfigError(`--seed must be a whole number, got ${show(flags.seed)}.`)
-  const { files, bytes, remarks } = await mergeMergekit(parsed, flags.out, {
+  const { files, bytes, remarks, nonFinite } = await mergeMergekit(parsed, flags.out, {
     folder: dirname(resolve(path)),
     text: readFileSync(path, 'utf8'),
     ...(seed === undefined ? {} : { seed }),
     digests: flags.digests !== false,
     ...(shardBytes === undefined ? {} : { shardBytes }),
+    allowNonFinite: flags.allowNonFinite === true,
   })
-  if (flags.json) printJson({ v: 1, files, bytes, remarks })
+  if (flags.json) printJson({ v: 1, files, bytes, remarks, nonFinite: plainNonFinite(nonFinite) })
   else {
     for (const remark of remarks) print(remark)
+    for (const found of nonFinite) print(`Written: ${describeNonFinite(found)}.`)
     print(`Merged ${path}: ${written(files, bytes)}`)
   }
 }

@@ -1,12 +1,12 @@
 import type { OperatorPlan } from '../method.ts'
 import { OperatorTensors } from '../operator-tensors.ts'
 import type { SharedSources, SharedTensor } from '../sources.ts'
-import { mergeExactly } from './exact.ts'
+import { mergeExactly, readShared } from './exact.ts'
 import { mergeGramSum } from './gram.ts'
 import { mergePreparedSum } from './linear.ts'
 import { Passes } from './pass.ts'
 import { Prepared } from './prepared.ts'
-import { type Bench, stretchesOf, type Target } from './tiles.ts'
+import type { Bench, Target } from './tiles.ts'
 import type { Job, Workshop } from './work.ts'
 
 /** Positions of elements are 32-bit integers in the kernels. */
@@ -19,7 +19,9 @@ export class Candidates {
 
   constructor(shared: SharedSources, benches: readonly Bench[], threadIndex: number) {
     const { tensors, prepared, threads } = shared
-    const operators = new OperatorTensors(tensors, (source, t) => gather(benches, tensors[t]!, source))
+    const operators = new OperatorTensors(tensors, (source, t, begin, count) =>
+      gather(benches, tensors[t]!, source, begin, count),
+    )
     this.#shop = { tensors, benches, operators, prepared: new Prepared(prepared, threadIndex, threads) }
     this.#passes = new Passes(this.#shop)
   }
@@ -30,7 +32,7 @@ export class Candidates {
     const { candidate } = plan.operator
     const job: Job = { plan, t, tensor, target }
     if (candidate === undefined || tensor.elements >= ELEMENTS_LIMIT) this.exactly(plan, t, target)
-    else if (this.#isUnchanged(job)) target.data.set(gather(this.#shop.benches, tensor, plan.base!))
+    else if (this.#isUnchanged(job)) target.data.set(gather(this.#shop.benches, tensor, plan.base!, 0, tensor.elements))
     else if (candidate.kind === 'prepared') mergePreparedSum(this.#shop, candidate, job)
     else if (candidate.kind === 'gram') mergeGramSum(this.#shop, candidate, job)
     else if (candidate.kind === 'pass') {
@@ -52,12 +54,15 @@ export class Candidates {
   }
 }
 
-/** A source's tensor out of its stretches. */
-function gather(benches: readonly Bench[], tensor: SharedTensor, source: number): Float64Array {
-  const whole = new Float64Array(tensor.elements)
-  for (const { stretch, done } of stretchesOf(tensor)) {
-    const { bank, elements, addresses } = stretch
-    whole.set(new Float32Array(benches[bank]!.tile.buffer, addresses[source]!, elements), done)
-  }
-  return whole
+/** Elements [begin, begin + count) of a source's tensor. */
+function gather(
+  benches: readonly Bench[],
+  tensor: SharedTensor,
+  source: number,
+  begin: number,
+  count: number,
+): Float64Array {
+  const values = new Float32Array(count)
+  readShared(benches, tensor, source, begin * 4, new Uint8Array(values.buffer))
+  return new Float64Array(values)
 }

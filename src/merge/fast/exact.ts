@@ -1,9 +1,10 @@
 import type { OperatorPlan } from '../method.ts'
+import type { SharedTensor } from '../sources.ts'
 import { mergeTensor } from '../stream/merge-tensor.ts'
 import { operatorStream } from '../stream/operator-stream.ts'
 import type { StreamInput } from '../stream/stream-tensor.ts'
 import type { TensorBytes } from '../stream/tile-frame.ts'
-import { stretchesOf, type Target } from './tiles.ts'
+import { type Bench, stretchesOf, type Target } from './tiles.ts'
 import type { Workshop } from './work.ts'
 
 /** Weights of shared sources are float32, whatever they were stored as. */
@@ -25,16 +26,29 @@ export function mergeExactly(shop: Workshop, plan: OperatorPlan, t: number, targ
   )
   const out = new Uint8Array(target.data.buffer, target.data.byteOffset, target.data.byteLength)
   const io: TensorBytes = {
-    read: (input, offset, part) => readShared(shop, t, sources[input]!, offset, part),
+    read: (input, offset, part) => readShared(shop.benches, tensor, sources[input]!, offset, part),
     write: (offset, bytes) => out.set(bytes, offset),
   }
   if (stream !== undefined && mergeTensor(stream, 0, stream.elements, io)) return
-  target.data.set(shop.operators.merge(plan, t))
+  let done = 0
+  shop.operators.merge(plan, t, values => {
+    target.data.set(values, done)
+    done += values.length
+  })
 }
 
-/** @param offset bytes from the start of the tensor */
-function readShared({ tensors, benches }: Workshop, t: number, source: number, offset: number, part: Uint8Array): void {
-  for (const { stretch, done } of stretchesOf(tensors[t]!)) {
+/**
+ * A part of a source's tensor out of its stretches.
+ * @param offset bytes from the start of the tensor
+ */
+export function readShared(
+  benches: readonly Bench[],
+  tensor: SharedTensor,
+  source: number,
+  offset: number,
+  part: Uint8Array,
+): void {
+  for (const { stretch, done } of stretchesOf(tensor)) {
     const { bank, elements, addresses } = stretch
     const begin = Math.max(offset, done * 4)
     const end = Math.min(offset + part.byteLength, (done + elements) * 4)

@@ -9,6 +9,7 @@ import { indexLayers } from '../../space/layer-groups.ts'
 import { storedTensors } from '../lora-checkpoint.ts'
 import { copyCompanions, type WrittenModel, writeModelFolder } from '../model-folder.ts'
 import { splitModelPath } from '../model-path.ts'
+import type { NonFinite } from '../non-finite.ts'
 import { modelFolder, openModel } from '../open-model.ts'
 import type { MergeProgram } from '../program/program.ts'
 import { programSpecs, writeProgram } from '../program/write-program.ts'
@@ -35,10 +36,14 @@ export interface MergekitOptions {
   /** Whether the model card tells the SHA-256 of the models' files. Default true; takes half a second a gigabyte. */
   readonly digests?: boolean
   readonly stream?: StreamOptions
+  /** NaN and infinities in the weights are merged and listed, instead of being refused. */
+  readonly allowNonFinite?: boolean
 }
 
 export interface MergedFolder extends WrittenModel {
   readonly remarks: readonly string[]
+  /** NaN and infinities that were written, by tensor; empty unless they are allowed. */
+  readonly nonFinite: readonly NonFinite[]
 }
 
 /** Where a config says how many layers there are. */
@@ -74,19 +79,22 @@ export async function mergeMergekit(parsed: unknown, out: string, options: Merge
           )
     const template = opened.get(config.base_model ?? program.models[0]!)!
     const models = program.models.map(name => ({ name, checkpoint: opened.get(name)!.checkpoint }))
+    let nonFinite: readonly NonFinite[] = []
     const written = await writeModelFolder(target, async folder => {
-      const names = await writeWeights(program, models, folder, options)
+      const weights = await writeWeights(program, models, folder, options)
+      const names = [...weights.files]
+      nonFinite = weights.nonFinite
       names.push(...writeConfig(template.path, folder, config, program), ...copyCompanions(donor.path, folder))
       if (chatTemplate !== undefined) names.push(...writeChatTemplate(chatTemplate, folder, names))
       writeText(join(folder, 'mergekit_config.yml'), options.text)
       const digests = options.digests === false ? undefined : await digestModels(models)
       writeText(
         join(folder, 'README.md'),
-        modelCard({ config, text: options.text, models: program.models, digests, name: basename(target) }),
+        modelCard({ config, text: options.text, models: program.models, digests, name: basename(target), nonFinite }),
       )
       return [...names, 'mergekit_config.yml', 'README.md']
     })
-    return { ...written, remarks: program.remarks }
+    return { ...written, remarks: program.remarks, nonFinite }
   } finally {
     for (const { checkpoint } of opened.values()) checkpoint.close()
   }
@@ -97,26 +105,21 @@ interface NamedModel {
   readonly checkpoint: Checkpoint
 }
 
-/** @returns names of the files */
 async function writeWeights(
   program: MergeProgram,
   models: readonly NamedModel[],
   folder: string,
-  { shardBytes = SHARD_BYTES, stream }: MergekitOptions,
-): Promise<string[]> {
+  { shardBytes = SHARD_BYTES, stream, allowNonFinite = false }: MergekitOptions,
+): Promise<{ readonly files: readonly string[]; readonly nonFinite: readonly NonFinite[] }> {
   const writer = new ShardedWriter(folder, programSpecs(program), new Map([['format', 'pt']]), shardBytes)
   try {
-    await writeProgram(
-      program,
-      models.map(({ checkpoint }) => checkpoint),
-      writer,
-      stream,
-    )
+    const checkpoints = models.map(({ checkpoint }) => checkpoint)
+    const nonFinite = await writeProgram(program, checkpoints, writer, { stream, allowNonFinite })
     writer.commit()
+    return { files: writer.files, nonFinite }
   } finally {
     writer.abort()
   }
-  return [...writer.files]
 }
 
 /** Model → name of each of its files → SHA-256. */

@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { describeNonFinite, type NonFinite } from '../non-finite.ts'
 import { findOperator } from '../operators/registry.ts'
 import { tableCell } from '../recipe-card.ts'
 import type { MergekitConfig } from './schema.ts'
@@ -10,6 +11,7 @@ export function modelCard({
   models,
   digests,
   name,
+  nonFinite,
 }: {
   readonly config: MergekitConfig
   readonly text: string
@@ -17,6 +19,8 @@ export function modelCard({
   /** Model → name of each of its files → SHA-256, hexadecimal. */
   readonly digests: ReadonlyMap<string, ReadonlyMap<string, string>> | undefined
   readonly name: string
+  /** NaN and infinities among the weights. */
+  readonly nonFinite: readonly NonFinite[]
 }): string {
   const operator = findOperator(config.merge_method)
   const lines = [
@@ -33,6 +37,7 @@ export function modelCard({
     '',
     ...(config.base_model === undefined ? [] : [`Base: \`${basename(config.base_model)}\`.`, '']),
     ...(digests === undefined ? [] : [...fileTable(digests), '']),
+    ...nonFinite.map(found => `Not everything in it is a number: ${describeNonFinite(found)}.\n`),
     'The configuration, which makes the same weights again:',
     '',
     '```yaml',

@@ -10,12 +10,16 @@ export function applyOperator(operator: MergeOperator, input: TensorInput): Floa
   const { base, models, name } = input
   if (operator.base === 'required' && base !== undefined && models.every(x => isZeroDelta(x, base))) return base
   const out = operator.merge(input)
-  if (!out.every(Number.isFinite)) {
-    throw new MergeError(`Merging ${show(name)} by ${operator.name} gives a NaN or an infinity.`, {
-      hint: 'The coefficients are too large, or cancel where they are divided by; change or bound them.',
-    })
-  }
+  requireFiniteResult(operator, name, out)
   return out
+}
+
+/** @param name of the tensor @throws {MergeError} on a NaN or an infinity */
+export function requireFiniteResult(operator: MergeOperator, name: string, out: Float64Array): void {
+  if (out.every(Number.isFinite)) return
+  throw new MergeError(`Merging ${show(name)} by ${operator.name} gives a NaN or an infinity.`, {
+    hint: 'The coefficients are too large, or cancel where they are divided by; change or bound them.',
+  })
 }
 
 /** What a recipe says about an operator, before it is checked. */

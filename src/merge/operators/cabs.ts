@@ -4,6 +4,7 @@ import type { MergeOperator, TensorInput } from './operator.ts'
 import { smallestFirst } from './order.ts'
 import { preparedSum } from './prepared-sum.ts'
 import { taskVectors } from './vectors.ts'
+import { independentWindows } from './windows.ts'
 
 /**
  * Z. Yang et al., "CABS: conflict-aware and balanced sparsification for enhancing model merging", ICML 2025: one model after another takes, in every block of m
@@ -48,6 +49,8 @@ export const cabs: MergeOperator = {
       searchRange: [0, 1],
     },
   ],
+  // An incomplete block is the last of a window only where it is the last of the tensor.
+  windows: tensor => independentWindows(cabs, tensor, Number(tensor.parameters.m)),
   ...preparedSum({
     structure: ({ parameters, coefficients }) => ({ ...parameters, order: turns(coefficients.order!) }),
     bases: shared,

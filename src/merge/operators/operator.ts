@@ -36,6 +36,11 @@ export interface MergeOperator {
   readonly needs?: 'input-gram' | 'fisher'
   /** How candidates are computed fast; absent: by the definition. */
   readonly candidate?: CandidatePlan
+  /**
+   * The definition in windows, for tensors that are too large to be held as a whole. Absent: operators whose span is an element, and those
+   * with a Gram plan, have windows all the same (`windows.ts`). `undefined`: these settings need the whole tensor.
+   */
+  readonly windows?: (tensor: WindowedTensor) => Windows | undefined
   /** Numbers over all tensors of the models, for operators whose definition spans the whole model. Computed once per recipe. */
   readonly survey?: (model: ModelView, settings: Settings) => Survey
   /**
@@ -105,6 +110,30 @@ export interface TensorInput extends Settings {
   readonly statistics?: readonly Float64Array[] | undefined
   /** Where in the model the tensor is: 0 before and in the first block, 1 in the last and after it; undefined outside blocks. */
   readonly depth: number | undefined
+}
+
+/** What is known of a tensor whose elements come in windows. */
+export interface WindowedTensor extends Omit<TensorInput, 'base' | 'models' | 'statistics'> {
+  readonly elements: number
+  /** Whether there is a base. */
+  readonly based: boolean
+}
+
+/** A stretch of all inputs. */
+export interface Window {
+  /** Position of its first element in the tensor. */
+  readonly begin: number
+  readonly base: Float64Array | undefined
+  readonly models: readonly Float64Array[]
+}
+
+/** One tensor's merge in windows. Every pass sees all of them, in order; so does `merge`, at the end. */
+export interface Windows {
+  /** Elements of a window are a multiple of this, but for the last. */
+  readonly unit: number
+  readonly passes: readonly ((window: Window) => void)[]
+  /** Must not change its inputs; may return one of them. */
+  readonly merge: (window: Window) => Float64Array
 }
 
 /** All tensors, one at a time: nothing keeps a whole model in memory. */

@@ -1,4 +1,4 @@
-import type { MergeOperator, NumberParameter } from './operator.ts'
+import type { MergeOperator, NumberParameter, Settings, Windows } from './operator.ts'
 import { taskVectors } from './vectors.ts'
 import { whole } from './whole.ts'
 
@@ -80,18 +80,38 @@ export const ramPlus: MergeOperator = {
       },
     }),
   },
+  windows: ({ ids, parameters }) => amplified(ids.length, parameters),
   merge({ base, models, parameters }) {
-    const [eps, r, alpha] = [Number(parameters.epsilon), Number(parameters.r), Number(parameters.alpha)]
-    const taus = taskVectors(models, base!)
-    const shared = taus.map(() => 0)
-    const unique = taus.map(() => 0)
-    for (let i = 0; i < base!.length; i++) {
-      const active = taus.flatMap((tau, m) => (Math.abs(tau[i]!) > eps ? [m] : []))
-      for (const m of active) (active.length > 1 ? shared : unique)[m]! += 1
-    }
-    const factors = taus.map((_, m) => 1 + r * Math.min(alpha, shared[m]! / Math.max(unique[m]!, eps)))
-    return mergeUnique(base!, taus, eps, factors)
+    const { passes, merge } = amplified(models.length, parameters)
+    const whole = { begin: 0, base, models }
+    for (const pass of passes) pass(whole)
+    return merge(whole)
   },
+}
+
+/** How many changes of each model are its own decides how much those are amplified. */
+function amplified(count: number, parameters: Settings['parameters']): Windows {
+  const [eps, r, alpha] = [Number(parameters.epsilon), Number(parameters.r), Number(parameters.alpha)]
+  const shared = new Float64Array(count)
+  const unique = new Float64Array(count)
+  return {
+    unit: 1,
+    passes: [
+      ({ base, models }) => {
+        const taus = taskVectors(models, base!)
+        for (let i = 0; i < base!.length; i++) {
+          let active = 0
+          for (let m = 0; m < count; m++) if (Math.abs(taus[m]![i]!) > eps) active++
+          const counts = active > 1 ? shared : unique
+          for (let m = 0; m < count; m++) if (Math.abs(taus[m]![i]!) > eps) counts[m]! += 1
+        }
+      },
+    ],
+    merge: ({ base, models }) => {
+      const factors = models.map((_, m) => 1 + r * Math.min(alpha, shared[m]! / Math.max(unique[m]!, eps)))
+      return mergeUnique(base!, taskVectors(models, base!), eps, factors)
+    },
+  }
 }
 
 function mergeUnique(
@@ -100,15 +120,17 @@ function mergeUnique(
   eps: number,
   uniqueFactors: readonly number[],
 ): Float64Array {
-  return base.map((b, i) => {
+  const out = base.slice()
+  for (let i = 0; i < out.length; i++) {
     let [total, count, only] = [0, 0, 0]
-    for (const [m, tau] of taus.entries()) {
-      if (Math.abs(tau[i]!) <= eps) continue
-      total += tau[i]!
+    for (let m = 0; m < taus.length; m++) {
+      const value = taus[m]![i]!
+      if (Math.abs(value) <= eps) continue
+      total += value
       count++
       only = m
     }
-    if (count === 0) return b
-    return b + (count === 1 ? uniqueFactors[only]! * total : total / count)
-  })
+    if (count > 0) out[i]! += count === 1 ? uniqueFactors[only]! * total : total / count
+  }
+  return out
 }

@@ -53,7 +53,7 @@ function readCut(
 function widen(bytes: Uint8Array, dtype: WeightDtype, count: number): Float64Array {
   const floats = new Float32Array(count)
   decodeToFloat32(bytes, dtype, floats)
-  return Float64Array.from(floats)
+  return new Float64Array(floats)
 }
 
 /** To the nearest values of a narrower type, as float64. */
@@ -64,7 +64,7 @@ export function rounded(values: Float64Array, dtype: WeightDtype): Float64Array 
   const bytes = new Uint8Array(values.length * dtypeBytes(dtype))
   encodeFloat32(floats, dtype, bytes)
   decodeToFloat32(bytes, dtype, floats)
-  return Float64Array.from(floats)
+  return new Float64Array(floats)
 }
 
 /**

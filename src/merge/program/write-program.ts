@@ -1,8 +1,10 @@
 import { MergeError, show } from '../../errors.ts'
 import type { Checkpoint } from '../../formats/checkpoint.ts'
 import type { TensorSpec } from '../../formats/safetensors.ts'
-import { applyOperator } from '../operators/apply.ts'
+import { findNonFinite, type NonFinite, NonFiniteCount, nonFiniteError } from '../non-finite.ts'
+import { mergeInWindows, type WindowReader } from '../operators/merge-windows.ts'
 import type { ModelView, Survey } from '../operators/operator.ts'
+import { windowsOf } from '../operators/windows.ts'
 import { streamMethod } from '../stream/plan-operator.ts'
 import { readColumns } from '../stream/read-columns.ts'
 import { streamInput } from '../stream/stream-input.ts'
@@ -11,7 +13,7 @@ import { type OutputTensor, type StreamOptions, type TensorSink, writeTensors } 
 import type { CopiedTensor, MergedTensor, MergeProgram, TensorReference } from './program.ts'
 import { encodeStretch, readStretch } from './read-tensor.ts'
 
-/** Elements of one input in memory at a time, where an operator does not need the whole tensor. */
+/** Elements of one input in memory at a time, where it is only looked at. */
 const STRETCH = 1 << 20
 /** Bytes in memory at a time of what is copied. */
 const COPY_BYTES = 1 << 22
@@ -24,17 +26,25 @@ export function programSpecs(program: MergeProgram): TensorSpec[] {
   }))
 }
 
+export interface ProgramOptions {
+  readonly stream?: StreamOptions | undefined
+  /** NaN and infinities in the weights are merged and listed, instead of being refused. */
+  readonly allowNonFinite?: boolean
+}
+
 /**
- * Carries out a program: in tiles where its operators allow it, else in float64, tensor by tensor.
+ * Carries out a program: in tiles where its operators allow it, else in float64, window by window or tensor by tensor.
  * @param checkpoints by position of the program's models
+ * @returns NaN and infinities that were written, by tensor; none unless they are allowed
  * @throws {MergeError} naming the tensor
  */
 export async function writeProgram(
   program: MergeProgram,
   checkpoints: readonly Checkpoint[],
   sink: TensorSink,
-  options: StreamOptions = {},
-): Promise<void> {
+  { stream, allowNonFinite = false }: ProgramOptions = {},
+): Promise<readonly NonFinite[]> {
+  const nonFinite = new Map<string, NonFinite>()
   const surveys = surveyModels(program, checkpoints)
   const tensors = program.tensors.map((tensor): [string, OutputTensor] => [
     tensor.name,
@@ -43,11 +53,16 @@ export async function writeProgram(
       : {
           stream: streamOf(tensor, checkpoints),
           read: readerOf(tensor, checkpoints),
-          define: append => mergeTensor(tensor, surveys.get(tensor.operator.name), checkpoints, append),
+          define: append => {
+            const survey = surveys.get(tensor.operator.name)
+            const found = mergeTensor(tensor, survey, checkpoints, allowNonFinite, append)
+            if (found !== undefined) nonFinite.set(tensor.name, found)
+          },
         },
   ])
-  await writeTensors(new Map(tensors), sink, options)
+  await writeTensors(new Map(tensors), sink, stream)
   for (const checkpoint of checkpoints) checkpoint.verifyUnchanged()
+  return program.tensors.flatMap(({ name }) => nonFinite.get(name) ?? [])
 }
 
 type Append = (bytes: Uint8Array) => void
@@ -78,49 +93,63 @@ function readerOf(tensor: MergedTensor, checkpoints: readonly Checkpoint[]): Out
   }
 }
 
+/** @returns the NaN and infinities that were written */
 function mergeTensor(
   tensor: MergedTensor,
   survey: Survey | undefined,
   checkpoints: readonly Checkpoint[],
+  allowNonFinite: boolean,
   append: Append,
-): void {
-  const { operator, name, shape, written } = tensor
+): NonFinite | undefined {
+  const { operator, name, shape, written, settings, ids, depth, base } = tensor
   const elements = shape.reduce((product, size) => product * size, 1)
-  const step = operator.span === 'element' ? STRETCH : Math.max(1, elements)
-  if (step > STRETCH) requireFinite(tensor, elements, checkpoints)
-  for (let begin = 0; begin < elements; begin += step) {
-    const count = Math.min(step, elements - begin)
-    const { base, models } = inputsOf(tensor, checkpoints, begin, count)
-    const out = applyOperator(operator, {
-      ...tensor.settings,
-      name,
-      shape: count === elements ? shape : [count],
-      base,
-      models,
-      ids: tensor.ids,
-      survey,
-      depth: tensor.depth,
-    })
-    append(encodeStretch(out, written, name))
+  const windowed = { ...settings, name, shape, elements, ids, survey, depth, based: base !== undefined }
+  // Where elements are merged one by one, a NaN stays where it is; other operators would spread it, or never end.
+  const allowance = !allowNonFinite ? 'none' : operator.span === 'element' ? 'allowed' : operator.name
+  // Tells what cannot be merged before a large tensor takes its memory.
+  if (windowsOf(operator, windowed) === undefined) requireFinite(tensor, elements, checkpoints, allowance)
+  const count = new NonFiniteCount()
+  const write = (values: Float64Array): void => {
+    if (allowNonFinite) count.add(values)
+    append(encodeStretch(values, written, name, allowNonFinite))
   }
+  const read: WindowReader = (begin, length) => inputsOf(tensor, checkpoints, begin, length, allowance)
+  if (elements > 0) mergeInWindows(operator, windowed, read, write, { allowNonFinite })
+  return count.of(name)
 }
 
-/** Tells what cannot be merged before a large tensor takes its memory. */
-function requireFinite(tensor: MergedTensor, elements: number, checkpoints: readonly Checkpoint[]): void {
+function requireFinite(
+  tensor: MergedTensor,
+  elements: number,
+  checkpoints: readonly Checkpoint[],
+  allowance: Allowance,
+): void {
   for (let begin = 0; begin < elements; begin += STRETCH) {
-    inputsOf(tensor, checkpoints, begin, Math.min(STRETCH, elements - begin))
+    inputsOf(tensor, checkpoints, begin, Math.min(STRETCH, elements - begin), allowance)
   }
 }
 
-function inputsOf(tensor: MergedTensor, checkpoints: readonly Checkpoint[], begin: number, count: number) {
+/** Whether NaN and infinities are allowed, or the name of the operator for which they cannot be. */
+type Allowance = 'none' | 'allowed' | (string & {})
+
+function inputsOf(
+  tensor: MergedTensor,
+  checkpoints: readonly Checkpoint[],
+  begin: number,
+  count: number,
+  allowance: Allowance,
+) {
   const { shape, work } = tensor
   const read = (reference: MergedTensor['inputs'][number]): Float64Array => {
-    const values = readStretch(checkpoints[reference.model]!, reference.tensor, shape, begin, count, work)
-    if (values.every(Number.isFinite)) return values
-    throw new MergeError(
-      `Tensor ${show(reference.tensor)} of ${checkpoints[reference.model]!.path} has a NaN or an infinity.`,
-      { hint: 'Every merge with it would be damaged: leave the model out or repair it.' },
-    )
+    const checkpoint = checkpoints[reference.model]!
+    const values = readStretch(checkpoint, reference.tensor, shape, begin, count, work)
+    if (allowance === 'allowed' || values.every(Number.isFinite)) return values
+    const found = findNonFinite(checkpoint, reference.tensor)
+    if (found !== undefined)
+      throw nonFiniteError(`Model ${checkpoint.path}`, found, allowance === 'none' ? undefined : allowance)
+    throw new MergeError(`Tensor ${show(reference.tensor)} of ${checkpoint.path} has values beyond ${work}.`, {
+      hint: 'Merge in a wider type: dtype of the configuration.',
+    })
   }
   return { base: tensor.base && read(tensor.base), models: tensor.inputs.map(read) }
 }
@@ -180,6 +209,6 @@ function* eachTensor(
 ): ModelView['tensors'] extends Iterable<infer T> ? Generator<T> : never {
   for (const tensor of tensors) {
     const elements = tensor.shape.reduce((product, size) => product * size, 1)
-    yield { name: tensor.name, shape: tensor.shape, ...inputsOf(tensor, checkpoints, 0, elements) }
+    yield { name: tensor.name, shape: tensor.shape, ...inputsOf(tensor, checkpoints, 0, elements, 'none') }
   }
 }

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openCheckpoint } from '../../../src/formats/open-file.ts'
 import { writeSafetensors } from '../../../src/formats/write-file.ts'
-import { mergeMergekit, parseMergekit } from '../../../src/merge/mergekit/merge-config.ts'
-import { temporaryFolders } from '../fixture.ts'
+import { type MergekitOptions, mergeMergekit, parseMergekit } from '../../../src/merge/mergekit/merge-config.ts'
+import { rejection, temporaryFolders } from '../fixture.ts'
 
 const newFolder = temporaryFolders()
 
@@ -43,7 +43,7 @@ function saveModel(
   writeFileSync(join(path, 'tokenizer.json'), JSON.stringify({ of: name }))
 }
 
-async function merge(folder: string, config: unknown, options: { seed?: number; shardBytes?: number } = {}) {
+async function merge(folder: string, config: unknown, options: Partial<MergekitOptions> = {}) {
   const out = join(folder, `out-${readdirSync(folder).length}`)
   const result = await mergeMergekit(config, out, { folder, text: 'the text\n', ...options })
   const checkpoint = openCheckpoint(out)
@@ -77,6 +77,37 @@ describe('mergekit configurations', () => {
     expect(values['layers.2.mlp.up_proj.weight']).toBe(2 + 102)
     expect(values['layers.1.self_attn.q_proj.weight']).toBe(1 + 0.5 * 101)
     expect(values['embed_tokens.weight']).toBe(50)
+  })
+
+  it('merge NaN and infinities where that is allowed, and list them', async () => {
+    const folder = newFolder()
+    saveModel(folder, 'a', 0)
+    saveModel(folder, 'b', Number.NaN)
+    const config = (method: string) => ({
+      merge_method: method,
+      ...(method !== 'linear' && { base_model: 'a' }),
+      models: [...(method === 'linear' ? ['a'] : []), 'b'].map(model => ({
+        model,
+        parameters: method === 'nearswap' ? {} : { weight: 1 },
+      })),
+      ...(method === 'nearswap' && { parameters: { t: 1 } }),
+    })
+    for (const method of ['linear', 'task_arithmetic', 'nearswap']) {
+      const error = await rejection(merge(folder, config(method)))
+      expect(error.message).toMatch(
+        /^Model .* has \d+ values that are NaN or infinite as float32 in tensor "\S+"; the first is NaN, element 0\.$/,
+      )
+      expect(error.hint).toContain('--allow-non-finite')
+      const { result, out, values } = await merge(folder, config(method), { allowNonFinite: true })
+      expect(result.nonFinite).toHaveLength(Object.keys(values).length)
+      expect(result.nonFinite).toContainEqual({ tensor: 'model.norm.weight', count: 2, element: 0, value: Number.NaN })
+      expect(values['norm.weight']).toBeNaN()
+      expect(readFileSync(join(out, 'README.md'), 'utf8')).toContain(
+        'Not everything in it is a number: 2 values that are NaN or infinite as float32 in tensor "model.norm.weight"',
+      )
+    }
+    const spread = await rejection(merge(folder, config('ties'), { allowNonFinite: true }))
+    expect(spread.hint).toContain('ties looks at whole tensors')
   })
 
   it('take the first value of a gradient before and after the layers, the last for a slice of one layer', async () => {
