@@ -19,9 +19,6 @@ const RANDOM: i32 = 2
 @unmanaged class At0 {}
 @unmanaged class At8 { own: u64 }
 @unmanaged class At16 extends At8 { more: u64 }
-@unmanaged class At24 extends At16 { third: u64 }
-@unmanaged class At32 extends At24 { fourth: u64 }
-@unmanaged class At48 extends At32 { fifth: u64; sixth: u64 }
 
 /** Which of the loops does what these terms ask for; 0: none. A term that keeps all goes with either. */
 export function fusedKind(terms: usize, count: i32): i32 {
@@ -60,6 +57,7 @@ export function fused(
   kind: i32, mixing: i32, count: i32, out: usize, base: usize, terms: usize, weights: usize, scale: f32,
   work: usize, block: usize, index: i32, offset: usize, bytes: usize,
 ): v128 {
+  if (count == 1 && mixing == ELECT) mixing = SUM // one model elects its own signs
   if (kind == BY_RANK) {
     if (mixing == SUM) return loops(BY_RANK, SUM, count, out, base, terms, weights, scale, work, block, index, offset, bytes)
     if (mixing == ELECT) return loops(BY_RANK, ELECT, count, out, base, terms, weights, scale, work, block, index, offset, bytes)
@@ -75,9 +73,10 @@ function loops(
   kind: i32, mixing: i32, count: i32, out: usize, base: usize, terms: usize, weights: usize, scale: f32,
   work: usize, block: usize, index: i32, offset: usize, bytes: usize,
 ): v128 {
-  // One model elects its own signs.
-  if (count == 1 && mixing == ELECT) return loop(kind, SUM, 1, out, base, terms, weights, scale, work, block, index, offset, bytes)
-  if (count == 1) return loop(kind, mixing, 1, out, base, terms, weights, scale, work, block, index, offset, bytes)
+  // Nested, so that what a constant rules out is not even compiled.
+  if (mixing != ELECT) {
+    if (count == 1) return loop(kind, mixing, 1, out, base, terms, weights, scale, work, block, index, offset, bytes)
+  }
   if (count == 2) return loop(kind, mixing, 2, out, base, terms, weights, scale, work, block, index, offset, bytes)
   if (count == 3) return loop(kind, mixing, 3, out, base, terms, weights, scale, work, block, index, offset, bytes)
   return loop(kind, mixing, 4, out, base, terms, weights, scale, work, block, index, offset, bytes)
@@ -104,7 +103,7 @@ function loop(
   const w3 = count > 2 ? weight(mixing, weights, 2) : none, w4 = count > 3 ? weight(mixing, weights, 3) : none
   const scales = f32x4.splat(scale)
   let largest = none
-  for (let i: usize = 0; i < bytes; i += 64) {
+  for (let i: usize = 0; i < bytes; i += 32) {
     if (kind == BY_CHANCE) {
       let open = isOpen(h1 + (i >> 1), q1)
       if (count > 1) open = v128.or(open, isOpen(h2 + (i >> 1), q2))
@@ -112,7 +111,7 @@ function loop(
       if (count > 3) open = v128.or(open, isOpen(h4 + (i >> 1), q4))
       if (v128.any_true(open)) {
         const most = mixBlock(
-          out + i, base + i, terms, weights, count, mixing, scale, 0, work, block, index + <i32>(i >> 2), offset + i, 64,
+          out + i, base + i, terms, weights, count, mixing, scale, 0, work, block, index + <i32>(i >> 2), offset + i, 32,
         )
         largest = i32x4.max_u(largest, i32x4.shl(most, 1))
         continue
@@ -123,9 +122,7 @@ function loop(
     const g1 = h1 + (i >> 1), g2 = h2 + (i >> 1), g3 = h3 + (i >> 1), g4 = h4 + (i >> 1)
     const m1 = vector<At0, At0>(kind, mixing, count, o, b, y1, y2, y3, y4, c1, c2, c3, c4, p1, p2, p3, p4, q1, q2, q3, q4, g1, g2, g3, g4, w1, w2, w3, w4, scales)
     const m2 = vector<At16, At8>(kind, mixing, count, o, b, y1, y2, y3, y4, c1, c2, c3, c4, p1, p2, p3, p4, q1, q2, q3, q4, g1, g2, g3, g4, w1, w2, w3, w4, scales)
-    const m3 = vector<At32, At16>(kind, mixing, count, o, b, y1, y2, y3, y4, c1, c2, c3, c4, p1, p2, p3, p4, q1, q2, q3, q4, g1, g2, g3, g4, w1, w2, w3, w4, scales)
-    const m4 = vector<At48, At24>(kind, mixing, count, o, b, y1, y2, y3, y4, c1, c2, c3, c4, p1, p2, p3, p4, q1, q2, q3, q4, g1, g2, g3, g4, w1, w2, w3, w4, scales)
-    largest = i32x4.max_u(largest, i32x4.max_u(i32x4.max_u(m1, m2), i32x4.max_u(m3, m4)))
+    largest = i32x4.max_u(largest, i32x4.max_u(m1, m2))
   }
   return i32x4.shr_u(largest, 1)
 }
@@ -186,10 +183,10 @@ function thinned<A, H>(kind: i32, b: v128, x: usize, c: v128, p: v128, q: v128, 
   return v128.and(kept, f32x4.mul(c, t))
 }
 
-// Whether the upper halves of some of 16 random numbers are the threshold's.
+// Whether the upper halves of some of 8 random numbers are the threshold's.
 @inline
 function isOpen(h: usize, upper: v128): v128 {
-  return v128.or(i16x8.eq(v128.load(h), upper), i16x8.eq(v128.load(h, 16), upper))
+  return i16x8.eq(v128.load(h), upper)
 }
 
 @inline
