@@ -11,7 +11,7 @@ import { createEvaluator } from './evaluation/registry.ts'
 import type { Executor } from './executors/executor.ts'
 import { createWorkerHostExecutor } from './executors/host/worker-host.ts'
 import { finalize } from './finalize.ts'
-import { digestFiles, inspectSources, type SourceInspection } from './merge/sources.ts'
+import { digestFiles, inspectSources, type SourceInspection, sourcesWithout } from './merge/sources.ts'
 import type { Objective } from './objective.ts'
 import { type RacingOptions, whyNoRaces } from './race.ts'
 import { recordOf } from './record-space.ts'
@@ -66,14 +66,15 @@ export interface Outcome {
  * Starts a search in a new folder.
  * @throws {AmalgamError} before the folder exists, if anything the config names is missing, broken or does not fit.
  */
-export async function startRun(config: ResolvedConfig, folder: string, options: LaunchOptions): Promise<Outcome> {
-  const facts = await evaluatorFacts(config)
+export async function startRun(given: ResolvedConfig, folder: string, options: LaunchOptions): Promise<Outcome> {
+  const facts = await evaluatorFacts(given)
+  const config = { ...given, sources: sourcesWithout(given.sources, facts.unmerged) }
   const { objectives, inputs } = facts
   const inspection = inspectSources(config.sources)
   const recorded = recordOf(config, inspection, { weights: true })
   const space = spaceOf(recorded)
   const sources = await sourceDigests(inspection)
-  const digests = { ...sources, ...inputs }
+  const digests = { ...inputs, ...sources } // an evaluator may read a source too, and digests it with what it reads beside it
   const started = gatherStart(config, { space, objectives, digests })
   // What cannot be recorded exactly, and a strategy that cannot search this space, say so now.
   const start = startOf({ folder, fact: name => started[name] }, space.genes.length, objectives.length)
@@ -121,7 +122,7 @@ export async function continueRun(
     const facts = await evaluatorFacts(config)
     const inspection = inspectSources(config.sources)
     const sources = await sourceDigests(inspection)
-    requireSameInputs(run, { ...sources, ...facts.inputs })
+    requireSameInputs(run, { ...facts.inputs, ...sources })
     if (budget !== undefined) {
       if (budget < run.budget) {
         throw new ConfigError(`The budget can only be raised: the run has ${run.budget}, got ${budget}.`, {
@@ -269,7 +270,8 @@ function randomStrategy(
 async function evaluatorFacts(config: ResolvedConfig) {
   const evaluator = await createEvaluator(config.evaluator)
   const { objectives, positions } = selectObjectives(evaluator.objectives, config.objectives)
-  return { objectives, positions, inputs: evaluator.inputs, all: evaluator.objectives, digest: evaluator.digest }
+  const { inputs, digest, unmerged } = evaluator
+  return { objectives, positions, inputs, all: evaluator.objectives, digest, unmerged }
 }
 type EvaluatorFacts = Awaited<ReturnType<typeof evaluatorFacts>>
 

@@ -90,12 +90,16 @@ export function recipeFileOf(recipe: Recipe, config: ResolvedConfig, manifest: R
     .filter(source => named.has(source.id))
     .map(source => {
       const parts = [source.path, ...source.path.split('+')] // a model and its adapters
-      const sha256 = Object.fromEntries(
-        Object.entries(manifest.digests).filter(([file]) =>
-          parts.some(part => file === part || file.startsWith(`${part}/`)),
-        ),
-      )
-      return [source.id, { path: source.path, ...(Object.keys(sha256).length > 0 && { sha256 }) }] as const
+      // What is below a folder, or the file: an evaluator that reads the folder has a digest of the whole of it.
+      const files = Object.keys(manifest.digests)
+      const below = files.filter(file => parts.some(part => file.startsWith(`${part}/`)))
+      const own = files.filter(file => parts.includes(file) && !below.some(inside => inside.startsWith(`${file}/`)))
+      const sha256 = Object.fromEntries([...own, ...below].map(file => [file, manifest.digests[file]!]))
+      const { path, without } = source
+      return [
+        source.id,
+        { path, ...(without && { without }), ...(Object.keys(sha256).length > 0 && { sha256 }) },
+      ] as const
     })
   return { format: 1, models: Object.fromEntries(models), recipe }
 }

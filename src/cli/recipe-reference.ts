@@ -74,7 +74,8 @@ async function ready(file: RecipeFile, folder: string, label: string): Promise<R
       throw new ConfigError(`The recipe merges "${id}", which its "models" do not name.`, {
         hint: `Add it: models: { ${id}: { path: ... } }`,
       })
-    return { id, path: resolveModelPath(folder, model.path, existsSync) }
+    const { path, without } = model
+    return { id, path: resolveModelPath(folder, path, existsSync), ...(without && { without }) }
   })
   const digests = new Map<string, Readonly<Record<string, string>>>()
   for (const source of sources) {

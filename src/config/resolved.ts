@@ -63,7 +63,11 @@ const resolvedSchema = z.strictObject({
   format: z.literal(1),
   configPath: z.string(),
   genome: genomeSchema,
-  sources: z.array(z.strictObject({ id: sourceId, path: z.string().min(1) })).min(1),
+  sources: z
+    .array(
+      z.strictObject({ id: sourceId, path: z.string().min(1), without: z.array(z.string().min(1)).min(1).optional() }),
+    )
+    .min(1),
   models: z.array(sourceId).min(1),
   base: sourceId.optional(),
   evaluator: z.strictObject({ kind: z.string(), id: z.string(), options: z.json() }),

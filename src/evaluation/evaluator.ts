@@ -31,6 +31,8 @@ export interface Evaluator {
   readonly digest: string
   /** Input file → SHA-256, for the run's manifest. */
   readonly inputs: Readonly<Record<string, string>>
+  /** Names or patterns of tensors that are not merged, because the evaluator has its own: the sources are taken without them. */
+  readonly unmerged?: readonly string[]
   /**
    * Loads data and runtime. Once per worker; expensive.
    * @param context absent where there is no worker around the session

@@ -2,6 +2,7 @@ import { MergeError, show } from '../errors.ts'
 import type { Checkpoint, FilePlace, TensorInfo } from '../formats/checkpoint.ts'
 import { decodeToFloat32, dtypeBytes, isWeightDtype } from '../formats/dtype.ts'
 import type { Adaptation, LowRank } from '../formats/lora.ts'
+import { PartialCheckpoint } from './partial-checkpoint.ts'
 import { RenamedCheckpoint } from './renamed-checkpoint.ts'
 
 /**
@@ -150,6 +151,8 @@ export class LoraCheckpoint implements Checkpoint {
 /** Tensors with the types that a model stores them in; adapted ones are read as float32. */
 export function storedTensors(checkpoint: Checkpoint): ReadonlyMap<string, TensorInfo> {
   if (checkpoint instanceof RenamedCheckpoint) return checkpoint.stored
+  if (checkpoint instanceof PartialCheckpoint)
+    return new Map([...storedTensors(checkpoint.model)].filter(([name]) => checkpoint.tensors.has(name)))
   if (!(checkpoint instanceof LoraCheckpoint)) return checkpoint.tensors
   const { stored } = checkpoint
   return new Map([...checkpoint.tensors].map(([name, info]) => [name, { ...info, dtype: stored.get(name)!.dtype }]))

@@ -5,6 +5,8 @@ export interface SourceReference {
   readonly id: string
   /** Absolute path: a `.safetensors` file, a folder with `model.safetensors` or its index, or an `.onnx` file; or `model+adapter`, both absolute. */
   readonly path: string
+  /** Names, or patterns with "*" and "?", of tensors that are left as if the model did not have them: heads that are not merged. */
+  readonly without?: readonly string[] | undefined
 }
 
 /** One tensor of a merged model: a view of a worker's own, unshared memory, valid until the next merge. */

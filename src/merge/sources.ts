@@ -27,6 +27,7 @@ import { matchSources } from './match-sources.ts'
 import type { SourceReference } from './model.ts'
 import { findNonFinite, nonFiniteError } from './non-finite.ts'
 import { openModel } from './open-model.ts'
+import { PartialCheckpoint } from './partial-checkpoint.ts'
 
 /** The rim between source models on disk and merging. */
 
@@ -66,6 +67,14 @@ export function inspectSources(references: readonly SourceReference[]): SourceIn
   }
 }
 
+/** The same models without these tensors; `undefined`: as they are. */
+export function sourcesWithout(
+  references: readonly SourceReference[],
+  without: readonly string[] | undefined,
+): readonly SourceReference[] {
+  return without === undefined ? references : references.map(reference => ({ ...reference, without }))
+}
+
 export interface OpenSources extends CommonTensors {
   readonly sources: readonly NamedCheckpoint[]
   readonly close: () => void
@@ -78,7 +87,10 @@ export function openSources(references: readonly SourceReference[]): OpenSources
     for (const { checkpoint } of sources) checkpoint.close()
   }
   try {
-    for (const { id, path } of references) sources.push({ id, checkpoint: openModel(path) })
+    for (const { id, path, without = [] } of references) {
+      const model = openModel(path)
+      sources.push({ id, checkpoint: without.length === 0 ? model : new PartialCheckpoint(model, without) })
+    }
     const matched = matchSources(sources)
     return { sources: matched, ...requireCommonTensors(matched), close }
   } catch (error) {

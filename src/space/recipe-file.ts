@@ -5,9 +5,16 @@ import { type Recipe, recipeSchema } from './recipe.ts'
 /** A recipe on its own: with the models it names, so that anyone who has them can rebuild the merge. */
 export interface RecipeFile {
   readonly format: 1
-  /** Source id → where it was found, and the SHA-256 of each of its files (name → digest). */
+  /** Source id → where it was found, which tensors are left out, and the SHA-256 of each of its files (name → digest). */
   readonly models: Readonly<
-    Record<string, { readonly path: string; readonly sha256?: Readonly<Record<string, string>> | undefined }>
+    Record<
+      string,
+      {
+        readonly path: string
+        readonly without?: readonly string[] | undefined
+        readonly sha256?: Readonly<Record<string, string>> | undefined
+      }
+    >
   >
   readonly recipe: Recipe
 }
@@ -18,6 +25,7 @@ export const recipeFileSchema: z.ZodType<RecipeFile> = z.strictObject({
     z.string(),
     z.strictObject({
       path: z.string().min(1),
+      without: z.array(z.string().min(1)).min(1).optional(),
       sha256: z
         .record(z.string(), z.string().regex(/^[0-9a-f]{64}$/, 'A SHA-256 is 64 lower-case hexadecimal digits.'))
         .optional(),

@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest'
 import { readCsv } from '../../src/evaluation/data/csv.ts'
 import { expectedWeights, matchWeights, weightSlots } from '../../src/evaluation/onnx/match.ts'
 import { mean } from '../../src/evaluation/onnx/metric.ts'
-import { matches } from '../../src/evaluation/onnx/pattern.ts'
 import { splitByRule } from '../../src/evaluation/onnx/split.ts'
 import { classificationMetrics } from '../../src/evaluation/onnx/tasks/classification.ts'
 import { chooseWeightsMode } from '../../src/evaluation/onnx/weights-mode.ts'
 import { parseOnnxModel } from '../../src/formats/onnx.ts'
 import { buildOnnxModel, type OnnxInitializerSpec } from '../../src/formats/onnx-build.ts'
+import { matches } from '../../src/merge/pattern.ts'
 import { thrownBy } from '../helpers/thrown.ts'
 
 function scores(

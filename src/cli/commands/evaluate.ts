@@ -3,6 +3,7 @@ import { AmalgamError, ConfigError, nearest, show } from '../../errors.ts'
 import { SPLITS, type Split } from '../../evaluation/evaluator.ts'
 import { createEvaluator } from '../../evaluation/registry.ts'
 import { createWorkerHostExecutor } from '../../executors/host/worker-host.ts'
+import { sourcesWithout } from '../../merge/sources.ts'
 import { formatInterval, numberFormat } from '../../report/format.ts'
 import { valueInterval } from '../../report/statistics.ts'
 import { formatTable } from '../../report/table.ts'
@@ -24,8 +25,9 @@ export async function evaluateCommand(what: string, flags: EvaluateFlags): Promi
       hint: 'Name an evaluator: --evaluator evaluators/<name>.yaml',
     })
   }
-  const { objectives } = await createEvaluator(reference)
-  const executor = await createWorkerHostExecutor({ sources, evaluator: reference }, { workers: 1 })
+  const { objectives, unmerged } = await createEvaluator(reference)
+  const own = sourcesWithout(sources, unmerged)
+  const executor = await createWorkerHostExecutor({ sources: own, evaluator: reference }, { workers: 1 })
   try {
     const evaluation = await executor.submit({ label, recipe, split })
     if (evaluation.status === 'failed') {

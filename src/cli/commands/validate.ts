@@ -1,7 +1,7 @@
 import { loadSearchConfig } from '../../config/load.ts'
 import { selectObjectives } from '../../config/objectives.ts'
 import { createEvaluator } from '../../evaluation/registry.ts'
-import { inspectSources } from '../../merge/sources.ts'
+import { inspectSources, sourcesWithout } from '../../merge/sources.ts'
 import { recordOf } from '../../record-space.ts'
 import { spaceOf } from '../../run-config.ts'
 import { hasMethodPerGroup, methodNames } from '../../space/genome-config.ts'
@@ -17,7 +17,9 @@ export async function validateCommand(
   const config = loadSearchConfig(file, { evaluator: flags.evaluator })
   const evaluator = await createEvaluator(config.evaluator)
   const { objectives } = selectObjectives(evaluator.objectives, config.objectives)
-  const recorded = recordOf(config, inspectSources(config.sources), { weights: false })
+  const recorded = recordOf(config, inspectSources(sourcesWithout(config.sources, evaluator.unmerged)), {
+    weights: false,
+  })
   const { tensors } = recorded
   const space = spaceOf(recorded)
   // The models' own files are compared when the run starts: that reads all of them.

@@ -9,7 +9,9 @@ import { gatherRows, inputSlot } from './inputs.ts'
 import { arrayMatrix, columnMatrix, isTexts, type Matrix, sizeOf, vector } from './matrix.ts'
 import { type Members, orderMembers, recordSplits, recordStrata, SPLIT_CELLS } from './members.ts'
 import {
+  headShape,
   inputSchema,
+  mapHeadPaths,
   type maskSchema,
   nameSchema,
   type OnnxInput,
@@ -47,6 +49,7 @@ export const arrayTaskShape = {
   split: arraySplitSchema,
   stratify: stratifySchema,
   output: outputSchema.optional(),
+  ...headShape,
 }
 export interface ArrayTaskOptions {
   readonly name: string
@@ -55,6 +58,8 @@ export interface ArrayTaskOptions {
   readonly split: z.infer<typeof arraySplitSchema>
   readonly stratify?: string | undefined
   readonly output?: string | undefined
+  readonly graph?: string | undefined
+  readonly head?: string | undefined
 }
 
 /** Where targets come from: table columns or an array file. */
@@ -84,6 +89,7 @@ export function mapArrayTaskPaths<T extends ArrayTaskOptions>(options: T, change
     ...(options.data === undefined ? {} : { data: change(options.data) }),
     ...(options.inputs === undefined ? {} : { inputs: mapInputPaths(options.inputs, change) }),
     split: mapSourcePath(options.split, change),
+    ...mapHeadPaths(options, change),
   }
 }
 

@@ -31,6 +31,7 @@ export const onnxEvaluator: EvaluatorDefinition<OnnxOptions> = {
       objectives: plan.objectives.map(({ objective }) => objective),
       digest,
       inputs,
+      ...(options.heads && { unmerged: options.heads }),
       open: async () => {
         const { openOnnxSession } = await import('./session.ts')
         return openOnnxSession(plan)

@@ -3,10 +3,10 @@ import { openCheckpoint } from '../../formats/open-file.ts'
 import { correspond } from '../../merge/correspondence.ts'
 import { sideOf } from '../../merge/match-sources.ts'
 import type { MergedModel, TensorView } from '../../merge/model.ts'
+import { matchesAny } from '../../merge/pattern.ts'
 import type { InputFiles } from '../data/files.ts'
 import { digestExpert } from './expert-model.ts'
 import { expectedWeights, type MatchOptions, type WeightSlot } from './match.ts'
-import { matchesAny } from './pattern.ts'
 
 /** Weight of a graph → the tensor of the models that it takes, and whether as its transpose. */
 export type GraphNames = ReadonlyMap<string, { readonly name: string; readonly transposed: boolean }>

@@ -1,6 +1,6 @@
 import { EvaluatorError, show } from '../../errors.ts'
 import type { OnnxModel, OnnxValue } from '../../formats/onnx.ts'
-import { matchesAny } from './pattern.ts'
+import { matchesAny } from '../../merge/pattern.ts'
 
 const FLOATS: ReadonlySet<string | undefined> = new Set(['float32', 'float64', 'float16', 'bfloat16'])
 /** Names shown per list in a message. */

@@ -1,7 +1,7 @@
 import { ConfigError, FormatError, show } from '../../errors.ts'
 import type { NpyArray } from '../../formats/npy.ts'
+import { matches } from '../../merge/pattern.ts'
 import { columnOf, type Records } from '../data/records.ts'
-import { matches } from './pattern.ts'
 
 /** Numbers by example, whatever file they come from. */
 export interface Matrix {

@@ -46,6 +46,23 @@ export const stratifySchema = z
     'Column that names the group of an example. Splits, and the first examples of each, have every group’s share.',
   )
 
+/** What a task may have instead of the evaluator's: its own head on the merged model. */
+export const headShape = {
+  graph: pathSchema
+    .optional()
+    .describe('The .onnx file of this task, where its head differs in shape. Default: the evaluator’s "graph".'),
+  head: pathSchema
+    .optional()
+    .describe('Model that the tensors of "heads" are taken from, unmerged. Default: what the task’s graph holds.'),
+}
+
+export function mapHeadPaths(
+  { graph, head }: { readonly graph?: string | undefined; readonly head?: string | undefined },
+  change: (path: string) => string,
+): { readonly graph?: string; readonly head?: string } {
+  return { ...(graph !== undefined && { graph: change(graph) }), ...(head !== undefined && { head: change(head) }) }
+}
+
 export const outputSchema = z.string().min(1).describe('The graph output to read; default: the evaluator’s "output".')
 
 const columnNames = z

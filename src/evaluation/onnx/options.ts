@@ -50,6 +50,13 @@ export const onnxOptionsSchema = z.strictObject({
     .array(z.string().min(1))
     .default([])
     .describe('Names or patterns of merged tensors that the graph does not use.'),
+  heads: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe(
+      'Names or patterns of tensors that are not merged: every task has its own, from its "head" or its "graph". The models may differ in their shapes.',
+    ),
   inputs: z.record(z.string(), inputSchema).default({}).describe('Graph input → where its values come from.'),
   output: z
     .string()

@@ -4,6 +4,7 @@ import { addGraphOutputs } from '../../formats/onnx-rewrite.ts'
 import type { Objective } from '../../objective.ts'
 import type { InputFiles } from '../data/files.ts'
 import { digestNames, type GraphNames, graphNames } from './graph-names.ts'
+import { checkHead, type HeadSource, requireHead } from './heads.ts'
 import { expectedWeights, type MatchOptions, type WeightSlot, weightSlots } from './match.ts'
 import type { OnnxOptions } from './options.ts'
 import { TASKS } from './tasks/registry.ts'
@@ -37,7 +38,11 @@ export interface OnnxPlan {
   readonly batchSize: number
   readonly weights: OnnxOptions['weights']
   readonly graphs: readonly PlannedGraph[]
-  readonly tasks: readonly { readonly task: PlannedTask; readonly graph: number }[]
+  readonly tasks: readonly {
+    readonly task: PlannedTask
+    readonly graph: number
+    readonly head: HeadSource | undefined
+  }[]
   readonly objectives: readonly PlannedObjective[]
 }
 
@@ -47,15 +52,24 @@ export interface OnnxPlan {
  */
 export async function planOnnx(id: string, options: OnnxOptions, files: InputFiles): Promise<OnnxPlan> {
   const where = `Evaluator ${show(id)}`
-  const graph = await planGraph(options, files, where)
-  const free = graph.model.inputs.filter(input => !graph.slots.has(input.name))
   requireDistinctTasks(options, where)
+  requireHeads(options, where)
+  const graphs = new Map<string, PlannedGraph>()
   const tasks: OnnxPlan['tasks'][number][] = []
   for (const task of options.tasks) {
+    const file = task.graph ?? options.graph
+    // A graph that keeps its head as a constant is another than one that takes heads.
+    const key = `${task.head === undefined ? 'own' : 'given'} ${file}`
+    const graph = graphs.get(key) ?? (await planGraph(file, task.head === undefined, options, files, where))
+    graphs.set(key, graph)
+    const own = `${where}, task ${show(task.name)}`
+    const head = task.head === undefined ? undefined : { patterns: options.heads!, path: task.head }
+    if (options.heads !== undefined) requireHead(options.heads, graph.slots, file, own)
+    if (head !== undefined) await checkHead(head, graph.slots, file, files, own)
     const planned = await TASKS.get(task.kind ?? 'classification')!.plan(task, {
-      where: `${where}, task ${show(task.name)}`,
+      where: own,
       graph: graph.file,
-      inputs: free,
+      inputs: graph.model.inputs.filter(input => !graph.slots.has(input.name)),
       outputs: graph.model.outputs,
       files,
       text: options.text,
@@ -63,24 +77,34 @@ export async function planOnnx(id: string, options: OnnxOptions, files: InputFil
       output: options.output,
       classes: options.classes,
     })
-    tasks.push({ task: planned, graph: 0 })
+    tasks.push({ task: planned, graph: [...graphs.keys()].indexOf(key), head })
   }
   const objectives = planObjectives(
     options,
     tasks.map(({ task }) => task),
     where,
   )
-  return { batchSize: options.batch_size, weights: options.weights, graphs: [graph], tasks, objectives }
+  return { batchSize: options.batch_size, weights: options.weights, graphs: [...graphs.values()], tasks, objectives }
 }
 
-async function planGraph(options: OnnxOptions, files: InputFiles, where: string): Promise<PlannedGraph> {
-  const file = options.graph
-  const match = { constants: options.constants, ignored: options.ignored_tensors }
-  const filled = new Set([options.inputs, ...options.tasks.map(inputsOf)].flatMap(inputs => Object.keys(inputs)))
+/** @param ownsHead whether the head is what the graph holds */
+async function planGraph(
+  file: string,
+  ownsHead: boolean,
+  options: OnnxOptions,
+  files: InputFiles,
+  where: string,
+): Promise<PlannedGraph> {
+  const heads = ownsHead ? (options.heads ?? []) : []
+  const match = { constants: [...options.constants, ...heads], ignored: options.ignored_tensors }
+  const tasks = options.tasks.filter(
+    task => (task.graph ?? options.graph) === file && (task.head === undefined) === ownsHead,
+  )
+  const filled = new Set([options.inputs, ...tasks.map(inputsOf)].flatMap(inputs => Object.keys(inputs)))
   const own = await files.readGraph(file, `${where}: graph`, found =>
     expectedWeights(weightSlots(parseOnnxModel(found, file), filled), match, file),
   )
-  const inside = options.tasks.flatMap(task => ('hidden' in task && task.hidden !== undefined ? [task.hidden] : []))
+  const inside = tasks.flatMap(task => ('hidden' in task && task.hidden !== undefined ? [task.hidden] : []))
   const bytes = addGraphOutputs(own, inside, file)
   const model = parseOnnxModel(bytes, file)
   const slots = weightSlots(model, filled)
@@ -111,6 +135,21 @@ function batchDimension(free: readonly OnnxValue[], options: OnnxOptions, where:
       { hint: `Set batch_size: ${batch}, or export the graph with a symbolic batch dimension, which is faster.` },
     )
   return batch
+}
+
+function requireHeads({ heads, exported_from, tasks }: OnnxOptions, where: string): void {
+  const stray = tasks.find(({ head }) => head !== undefined)
+  if (heads === undefined && stray !== undefined)
+    throw new ConfigError(`${where}, task ${show(stray.name)} names a head, and nothing says what belongs to it.`, {
+      hint: 'List its tensors, by name or pattern, under "heads" of the evaluator.',
+    })
+  if (heads !== undefined && exported_from !== undefined)
+    throw new ConfigError(
+      `${where} has "heads", which are known by name, and "exported_from" for graphs with other names.`,
+      {
+        hint: 'Name the weights of the graphs as the models do.',
+      },
+    )
 }
 
 function requireDistinctTasks(options: OnnxOptions, where: string): void {

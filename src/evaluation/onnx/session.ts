@@ -4,6 +4,7 @@ import type { EvaluatorSession, ExampleRange, Scores, Split } from '../evaluator
 import { rangesToScore, unionOfRanges } from '../example-range.ts'
 import { readExpert } from './expert-model.ts'
 import { GraphSession, type Runtime } from './graph-session.ts'
+import { WithHead } from './heads.ts'
 import { mean } from './metric.ts'
 import type { OnnxPlan, PlannedObjective } from './plan.ts'
 import type { Facts } from './tasks/task.ts'
@@ -23,6 +24,8 @@ export class OnnxSession implements EvaluatorSession {
   readonly #plan: OnnxPlan
   /** In the order of the plan's graphs. */
   readonly #graphs: readonly GraphSession[]
+  /** By task; `undefined` where it is run with all of the merged model. */
+  readonly #heads: readonly (WithHead | undefined)[]
   /** By task and split. */
   readonly #experts = new Map<string, Facts>()
   #diagnostics: OnnxDiagnostics
@@ -30,6 +33,7 @@ export class OnnxSession implements EvaluatorSession {
   constructor(plan: OnnxPlan, runtime: Runtime) {
     this.#plan = plan
     this.#graphs = plan.graphs.map(graph => new GraphSession(graph, runtime))
+    this.#heads = plan.tasks.map(({ head }) => (head === undefined ? undefined : new WithHead(head)))
     this.#diagnostics =
       plan.weights === 'auto'
         ? { weights: 'undecided', reason: 'No candidate has been scored yet.' }
@@ -109,7 +113,8 @@ export class OnnxSession implements EvaluatorSession {
     const examples = Int32Array.from(
       ranges.flatMap(({ begin, end }) => Array.from({ length: end - begin }, (_, i) => begin + i)),
     )
-    return this.#graphs[graph]!.withModel(model, mode, runner => planned.measure(runner, split, examples))
+    const whole = this.#heads[task]?.model(model) ?? model
+    return this.#graphs[graph]!.withModel(whole, mode, runner => planned.measure(runner, split, examples))
   }
 
   /** Scores the first examples both ways. */
@@ -145,7 +150,8 @@ export class OnnxSession implements EvaluatorSession {
 
   async #buildMs(model: MergedModel, task: number): Promise<number> {
     const started = performance.now()
-    await this.#graphs[this.#plan.tasks[task]!.graph]!.withModel(model, 'initializers', async () => undefined)
+    const whole = this.#heads[task]?.model(model) ?? model
+    await this.#graphs[this.#plan.tasks[task]!.graph]!.withModel(whole, 'initializers', async () => undefined)
     return performance.now() - started
   }
 }

@@ -75,7 +75,7 @@ async function extend(evaluator: Evaluator, properties: readonly PropertyOptions
   }
   const text = canonicalJson({ version: VERSION, evaluator: evaluator.digest, properties: content })
   return {
-    id: evaluator.id,
+    ...evaluator,
     objectives,
     digest: createHash('sha256').update(text).digest('hex'),
     inputs: { ...evaluator.inputs, ...Object.fromEntries(digests) },

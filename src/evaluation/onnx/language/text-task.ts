@@ -3,7 +3,15 @@ import { readRecords } from '../../data/read-records.ts'
 import type { Records } from '../../data/records.ts'
 import type { Split } from '../../evaluator.ts'
 import { countsOf, type Members, orderMembers, perSplit, recordSplits, recordStrata } from '../members.ts'
-import { nameSchema, outputSchema, pathSchema, splitSchema, stratifySchema } from '../options-shared.ts'
+import {
+  headShape,
+  mapHeadPaths,
+  nameSchema,
+  outputSchema,
+  pathSchema,
+  splitSchema,
+  stratifySchema,
+} from '../options-shared.ts'
 import type { PlannedTask, TaskContext } from '../tasks/task.ts'
 import { type LanguageGraph, planLanguageGraph } from './language-graph.ts'
 import { mapTextPaths, textSchema } from './text-options.ts'
@@ -19,6 +27,7 @@ export const textTaskShape = {
   stratify: stratifySchema,
   text: textSchema.optional().describe('Replaces single keys of the evaluator’s "text".'),
   output: outputSchema.optional(),
+  ...headShape,
 }
 const shape = z.strictObject(textTaskShape)
 export type TextTaskOptions = z.infer<typeof shape>
@@ -27,6 +36,7 @@ export function mapTextTaskPaths<T extends TextTaskOptions>(options: T, change: 
   return {
     ...options,
     data: change(options.data),
+    ...mapHeadPaths(options, change),
     ...(options.text === undefined ? {} : { text: mapTextPaths(options.text, change) }),
   }
 }
