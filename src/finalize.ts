@@ -31,7 +31,7 @@ export interface FinalizeParts {
   readonly randomSearch: { readonly strategy: Strategy; readonly budget: number } | undefined
   /** Non-dominated candidates to score again on `select`, best first. Default 64. */
   readonly frontCap?: number
-  /** Candidates stopped early that may belong to the front, to score on all examples, best first. Default 16. */
+  /** Candidates stopped early that may belong to the front, to score on all examples, best first. Default: an eighth of all candidates. */
   readonly promisingCap?: number
   /** As `frontCap`, for the random search. Default 16. */
   readonly randomFrontCap?: number
@@ -42,7 +42,7 @@ export interface FinalizeParts {
 }
 
 const FRONT_CAP = 64
-const PROMISING_CAP = 16
+const PROMISING_SHARE = 1 / 8
 const PROMISING_WAVE = 4
 const RANDOM_FRONT_CAP = 16
 const GRACE_MS = 10_000
@@ -148,7 +148,7 @@ class Finalizer {
 
   /** Those stopped early that are promising, scored on all examples; the others as they are. `undefined`: interrupted. */
   async #complete(contenders: readonly Contender[]): Promise<readonly Contender[] | undefined> {
-    const { objectives, scalarization, promisingCap = PROMISING_CAP } = this.#parts
+    const { objectives, scalarization, promisingCap = Math.ceil(PROMISING_SHARE * contenders.length) } = this.#parts
     let current = contenders
     // A few at a time: what the first ones score tells whether the next are still promising.
     for (let left = promisingCap; left > 0; left -= PROMISING_WAVE) {

@@ -10,6 +10,7 @@ export {
   skillOf,
   unknownSkill,
 } from './allocation/response-model.ts'
+export { chooseShortTest, type ShortTest } from './allocation/short-test.ts'
 export type { AddResult, Archive } from './archive/archive.ts'
 export { hypervolume } from './archive/hypervolume.ts'
 export { createParetoArchive } from './archive/pareto-archive.ts'

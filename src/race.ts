@@ -2,12 +2,11 @@ import type { CandidateId, Evaluation, Timing, Trial } from './candidate.ts'
 import type { EvaluationJob } from './evaluation/job.ts'
 import type { Executor } from './executors/executor.ts'
 import type { Objective } from './objective.ts'
-import { decideRace, type RacingOptions } from './racing/decide.ts'
-import { estimateValue, leaningOn } from './racing/estimate.ts'
-import { prefixLosses, prefixMean, RaceHistory, type RaceView } from './racing/history.ts'
+import { decideRace, estimates, type RacingOptions, type Standing } from './racing/decide.ts'
+import { RaceHistory, type RaceView } from './racing/history.ts'
+import { prefixMean } from './racing/prefix-mean.ts'
 import { rungRanges, rungSizes } from './racing/rungs.ts'
 import type { Run } from './runs/run-store.ts'
-import type { Scalarization } from './scalarization.ts'
 
 export type { RacingOptions } from './racing/decide.ts'
 
@@ -17,7 +16,6 @@ export interface RaceParts {
   readonly run: Run
   readonly executor: Executor
   readonly objectives: readonly Objective[]
-  readonly scalarization: Scalarization
   readonly options: RacingOptions
 }
 
@@ -46,19 +44,19 @@ export class Races {
   readonly #counts: readonly number[]
   readonly #sizes: readonly (readonly number[])[]
   readonly #history: RaceHistory
-  readonly #views = new Map<CandidateId, RaceView>()
+  readonly #views = new Map<CandidateId, RaceView & { readonly isFirst: boolean }>()
 
   constructor(parts: RaceParts) {
     this.#parts = parts
     this.#counts = parts.executor.exampleCount('search')
     this.#sizes = rungSizes(this.#counts, parts.options.eta)
-    this.#history = new RaceHistory(parts.objectives, this.#sizes)
+    this.#history = new RaceHistory(parts.objectives, this.#sizes, parts.options.share)
   }
 
   /** In the order of the run. */
   asked(ids: readonly CandidateId[]): void {
-    const view = this.#history.view()
-    for (const id of ids) this.#views.set(id, view)
+    const view = this.#history.asked(ids.length)
+    for (const id of ids) this.#views.set(id, { ...view, isFirst: id === ids[0] })
   }
 
   /** In the order of the run. */
@@ -78,7 +76,7 @@ export class Races {
     stop: AbortSignal,
     cancel: AbortSignal,
   ): Promise<Evaluation | undefined> {
-    const { run, executor, objectives, scalarization, options } = this.#parts
+    const { run, executor, objectives, options } = this.#parts
     const view = this.#views.get(id)!
     const recorded = run.rungs(id)
     let seen: Scored | undefined
@@ -94,24 +92,19 @@ export class Races {
       seen = seen === undefined ? found : joined(seen, found)
       if (rung === this.#sizes.length - 1) break
       const { values, exampleScores = [] } = seen
-      const losses = prefixLosses(values, exampleScores, this.#sizes[rung]!, objectives)
-      const standing = { rung, values, exampleScores, losses, counts: this.#counts }
-      const stopped = decideRace(standing, view, objectives, scalarization, options)
-      if (stopped !== undefined) return this.#stopped(seen, view, stopped)
+      const standing = { rung, values, exampleScores, counts: this.#counts, isFirst: view.isFirst }
+      const stopped = decideRace(standing, view, objectives, options)
+      if (stopped !== undefined) return this.#stopped(seen, standing, view, stopped)
     }
     return this.#whole(seen!)
   }
 
-  #stopped(seen: Scored, view: RaceView, stopped: 'dominated' | 'outranked'): Evaluation {
-    const estimates = this.#parts.objectives.map((objective, i) =>
-      this.#counts[i] === 0
-        ? { value: seen.values[i]!, standardError: 0 }
-        : estimateValue(seen.exampleScores![i]!, leaningOn(view.rivals, i), this.#counts[i]!, objective),
-    )
+  #stopped(seen: Scored, standing: Standing, view: RaceView, stopped: 'dominated' | 'outranked'): Evaluation {
+    const estimated = estimates(standing, view, this.#parts.objectives)
     return {
       ...seen,
-      values: estimates.map(({ value }) => value),
-      partial: { of: this.#counts, standardErrors: estimates.map(({ standardError }) => standardError), stopped },
+      values: estimated.map(({ value }) => value),
+      partial: { of: this.#counts, standardErrors: estimated.map(({ standardError }) => standardError), stopped },
     }
   }
 

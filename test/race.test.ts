@@ -3,18 +3,19 @@ import { createParetoArchive } from '../src/archive/pareto-archive.ts'
 import type { Evaluation } from '../src/candidate.ts'
 import { type RacingOptions, whyNoRaces } from '../src/race.ts'
 import { promising } from '../src/racing/promising.ts'
-import { replay } from '../src/resume.ts'
+import { replay, type StrategyFactory } from '../src/resume.ts'
 import { createRng } from '../src/rng.ts'
 import { createRun, openRun } from '../src/runs/run-folder.ts'
 import type { Run } from '../src/runs/run-store.ts'
 import { search } from '../src/search.ts'
+import { cmaEs } from '../src/strategies/cma-es/cma-es.ts'
 import { type FakeExecutor, fakeExecutor } from './helpers/fake-executor.ts'
 import { ITEMS, itemScores, RACE_MANIFEST, RACE_OBJECTIVES, scoreRanges } from './helpers/fake-race.ts'
 import { FAKE_SPACE, steadyState, tableOf } from './helpers/fake-search.ts'
 import { tempFolder } from './helpers/temp-run.ts'
 import { Crash, crashAfter, scored } from './helpers/trials.ts'
 
-const RACING: RacingOptions = { eta: 3, alpha: 0.05, halving: true }
+const RACING: RacingOptions = { eta: 2, alpha: 0.05, share: 1 / 4 }
 const BUDGET = 40
 const never = new AbortController().signal
 
@@ -29,10 +30,17 @@ const executorOf = (delays?: number): FakeExecutor => {
 
 async function race(
   run: Run,
-  { executor = executorOf(), racing = RACING, wrapped = run, budget = BUDGET, signal = never } = {},
+  {
+    executor = executorOf(),
+    racing = RACING,
+    wrapped = run,
+    budget = BUDGET,
+    signal = never,
+    factory = steadyState(),
+  } = {},
 ): Promise<{ executor: FakeExecutor; archive: ReturnType<typeof createParetoArchive> }> {
   const archive = createParetoArchive(RACE_OBJECTIVES)
-  const { strategy, pending } = replay(run, steadyState(), archive)
+  const { strategy, pending } = replay(run, factory, archive)
   await search(
     {
       space: FAKE_SPACE,
@@ -45,6 +53,7 @@ async function race(
       slots: 4,
       pending,
       racing,
+      snapshotEvery: 7,
     },
     signal,
   )
@@ -143,6 +152,41 @@ describe('a search that races its candidates', () => {
     }
   })
 
+  it('of a strategy that ranks whole generations by estimates ends with the same table after a crash', async () => {
+    const context = { domain: FAKE_SPACE, objectives: RACE_OBJECTIVES, budget: BUDGET }
+    const options = cmaEs.options.parse({})
+    const factory: StrategyFactory = {
+      create: () => cmaEs.create({ ...context, rng: createRng(3) }, options),
+      restore: snapshot => cmaEs.restore({ ...context, rng: createRng(3) }, options, snapshot),
+    }
+    const whole = newRun()
+    await race(whole, { factory })
+    const expected = tableOf(whole)
+    // Within a generation all that are not worse with confidence see the same examples, or lead and see everything.
+    const seen = whole
+      .trials()
+      .flatMap(({ id, evaluation }) =>
+        evaluation.status === 'scored' && evaluation.partial?.stopped === 'outranked'
+          ? [{ generation: Math.floor((id - 1) / 6), examples: evaluation.exampleScores![0]!.length }]
+          : [],
+      )
+    expect(new Set(seen.map(({ examples }) => examples)).size).toBeGreaterThan(1)
+    for (const { generation, examples } of seen)
+      expect(seen.find(other => other.generation === generation)!.examples).toBeLessThanOrEqual(2 * examples)
+    whole.close()
+    for (const writes of [17, 60, 101]) {
+      const folder = `${tempFolder()}/run`
+      const run = newRun(folder)
+      const death = await race(run, { wrapped: crashAfter(run, writes), factory }).catch(error => error)
+      expect(death).toBeInstanceOf(Crash)
+      run.close()
+      const again = openRun(folder)
+      await race(again, { executor: executorOf(writes), factory })
+      expect(tableOf(again), `after ${writes} writes`).toEqual(expected)
+      again.close()
+    }
+  })
+
   it('begins no further rung after an abort', async () => {
     const run = newRun()
     const controller = new AbortController()
@@ -160,9 +204,9 @@ describe('a search that races its candidates', () => {
     run.close()
   })
 
-  it('without halving stops only what is worse with confidence', async () => {
+  it('with a share of 1 stops only what is worse with confidence', async () => {
     const run = newRun()
-    await race(run, { racing: { ...RACING, halving: false } })
+    await race(run, { racing: { ...RACING, share: 1 } })
     const reasons = run
       .trials()
       .flatMap(({ evaluation }) =>

@@ -10,12 +10,12 @@ import { spaceOf } from '../../dist/run-config.js'
  * Answers (0 or 1) of the experts and of random candidates of the digits example to all examples of the search split.
  * @returns {Promise<{ parents: Float32Array[], candidates: Float32Array[], strata: Int32Array }>} strata: which task an example is of
  */
-export async function digitsCandidates(count) {
+export async function digitsCandidates(count, seed) {
   const path = fileURLToPath(new URL('../../search-spaces/digits.yaml', import.meta.url))
   const config = loadSearchConfig(path)
   const space = spaceOf(recordOf(config, inspectSources(config.sources), { weights: true }))
   const executor = await createInlineExecutor({ sources: config.sources, evaluator: config.evaluator })
-  const rng = createRng(1)
+  const rng = createRng(seed)
   const answers = async recipe => {
     const evaluation = await executor.submit({ label: 'candidate', recipe, split: 'search' })
     if (evaluation.status !== 'scored') throw new Error(evaluation.reason)

@@ -19,7 +19,13 @@ import { strategyDefinition } from '../../dist/strategies/registry.js'
 import { memoryRun } from './memory-run.mjs'
 
 const { values: flags } = parseArgs({
-  options: { searches: { type: 'string', default: '200' }, budget: { type: 'string', default: '100' } },
+  options: {
+    searches: { type: 'string', default: '200' },
+    budget: { type: 'string', default: '100' },
+    items: { type: 'string', default: '200,500,1000' },
+    strategies: { type: 'string', default: 'random,cma-es' },
+    rows: { type: 'string', default: 'test only,racing,none' },
+  },
 })
 const SEARCHES = Number(flags.searches)
 const BUDGET = Number(flags.budget)
@@ -47,7 +53,13 @@ function landscape(seed, items, d, steepness) {
   }))
   const optima = [0, 1].map(() => Float64Array.from({ length: d }, () => 0.3 + 0.4 * rng.uniform()))
   const peak = 1 + 0.5 * rng.normal()
+  const known = new Map()
   const scores = genome => {
+    const key = Array.from(genome).join(' ')
+    if (!known.has(key)) known.set(key, answer(genome))
+    return known.get(key)
+  }
+  const answer = genome => {
     const luck = createRng(seed).split(`answers ${Array.from(genome).join(' ')}`)
     const abilities = optima.map(
       at => peak - (steepness * Math.hypot(...at.map((x, k) => x - genome[k]))) / Math.sqrt(d),
@@ -117,12 +129,12 @@ async function run(land, kind, seed, racing, budget) {
   const trials = store.trials()
   // As finalize does: what was outranked and may be best is scored to the end, a few at a time.
   let current = trials
-  for (let left = 16; left > 0; left -= 4) {
+  for (let left = Math.ceil(trials.length / 8); left > 0; left -= 4) {
     const again = promising(
       current.map(t => t.evaluation),
       [OBJECTIVE],
       'worst',
-      4,
+      Math.min(left, 4),
     )
     if (again.length === 0) break
     current = current.map((t, i) => {
@@ -151,17 +163,15 @@ async function run(land, kind, seed, racing, budget) {
   }
 }
 
-const RACES = {
-  'test only': { eta: 3, alpha: 0.05, halving: false },
-  'test and halving': { eta: 3, alpha: 0.05, halving: true },
-}
+const RACING = { eta: 2, alpha: 0.05, share: 1 / 4 }
+const RACES = { 'test only': { ...RACING, share: 1 }, racing: RACING }
 const percent = x => `${(100 * x).toFixed(1)} %`
 const pad = (cells, widths) =>
   cells.map((cell, i) => (i < 3 ? String(cell).padEnd(widths[i]) : String(cell).padStart(widths[i]))).join('  ')
 const WIDTHS = [6, 9, 17, 10, 12, 12, 12, 10]
 
 console.log(
-  `${SEARCHES} searches a row, ${BUDGET} candidates each (CMA-ES ${2 * BUDGET}); eta 3, alpha 0.05; the first ${SLOTS} candidates have no rival and see everything.`,
+  `${SEARCHES} searches a row, ${BUDGET} candidates each (CMA-ES ${2 * BUDGET}); eta 2, alpha 0.05, share 1/4.`,
 )
 console.log(
   'examples: share of what scoring every candidate on everything takes, the second look at promising ones included.',
@@ -177,10 +187,15 @@ console.log(
 )
 console.log()
 console.log(pad(['items', 'strategy', 'racing', 'examples', 'within 1 SE', 'best stopped', 'mean loss'], WIDTHS))
-for (const items of [200, 500, 1000]) {
-  for (const kind of ['random', 'cma-es']) {
+for (const items of flags.items.split(',').map(Number)) {
+  for (const kind of flags.strategies.split(',')) {
     const budget = kind === 'cma-es' ? 2 * BUDGET : BUDGET
-    const rows = { ...RACES, ...(kind === 'random' ? {} : { 'none, other seed': undefined }) }
+    const wanted = flags.rows.split(',')
+    const rows = Object.fromEntries(
+      Object.entries({ ...RACES, ...(kind !== 'random' && { 'none, other seed': undefined }) }).filter(([name]) =>
+        wanted.includes(name.split(', ')[0]),
+      ),
+    )
     const tally = Object.fromEntries(
       Object.keys(rows).map(name => [name, { examples: 0, within: 0, lost: 0, loss: 0 }]),
     )
@@ -221,7 +236,7 @@ for (const items of [200, 500, 1000]) {
     const stopped = sizes => sizes.some(n => isWorse(a.subarray(0, n), b, OBJECTIVE, items, 0.05))
     if (
       stopped(
-        rungSizes([items], 3)
+        rungSizes([items], 2)
           .slice(0, -1)
           .map(([n]) => n),
       )
@@ -247,7 +262,7 @@ for (let s = 0; s < 1000; s++) {
   }
   const land = { ...flat, scores: genome => answers([...genome].join(' ')).slice(0, 200) }
   land.mean = genome => land.scores(genome).reduce((sum, x) => sum + x, 0) / 200
-  const { picked } = await run(land, 'random', s, RACES['test and halving'], 60)
+  const { picked } = await run(land, 'random', s, RACING, 60)
   const claim = (from, to, name) => {
     const scored = scores => ({
       status: 'scored',

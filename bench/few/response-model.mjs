@@ -1,6 +1,6 @@
 // How well 20 examples order candidates: the run's own response model beside the plain mean of a subset and MERGE³'s gmp-IRT estimator.
 //
-//     npm run build && node bench/few/response-model.mjs [--sets 100]
+//     npm run build && node bench/few/response-model.mjs [--sets 100] [--from 1000]
 //
 // A set: models that have answered everything (3 parents and 12 finished candidates) and 30 new candidates, each judged by 20 answers. Kendall's
 // tau-b between the estimates and the scores on all examples, mean over sets.
@@ -17,13 +17,19 @@ import {
   skillOf,
   unknownSkill,
 } from '../../dist/allocation/response-model.js'
+import { chooseShortTest } from '../../dist/allocation/short-test.js'
 import { exampleOrder } from '../../dist/evaluation/example-order.js'
 import { kendallTau } from '../../dist/numerics/kendall-tau.js'
+import { normalCdf } from '../../dist/numerics/normal.js'
 import { createRng } from '../../dist/rng.js'
 import { digitsCandidates } from './digits-candidates.mjs'
 
-const { values: flags } = parseArgs({ options: { sets: { type: 'string', default: '100' } } })
+const { values: flags } = parseArgs({
+  options: { sets: { type: 'string', default: '100' }, from: { type: 'string', default: '1000' } },
+})
 const SETS = Number(flags.sets)
+/** The short test was made on sets 0 to 99 and on other digit candidates. */
+const FROM = Number(flags.from)
 const SEEN = 20
 const sigmoid = x => 1 / (1 + Math.exp(-x))
 const mean = list => list.reduce((sum, x) => sum + x, 0) / list.length
@@ -37,9 +43,9 @@ function gmpIrt(items, K, parents, seen, answers) {
   let lambda = parents.map(() => 1 / parents.length)
   const z = seen.map(j => parents.map(p => p.reduce((sum, t, k) => sum + t * items[j * (K + 1) + k], 0)))
   for (let step = 0; step < 300; step++) {
-    const gradient = lambda.map((l, i) =>
-      seen.reduce((sum, j, n) => sum + (answers[n] - sigmoid(logit(j, skill(lambda)))) * z[n][i], -1e-3 * l),
-    )
+    const theta = skill(lambda)
+    const residuals = seen.map((j, n) => answers[n] - sigmoid(logit(j, theta)))
+    const gradient = lambda.map((l, i) => residuals.reduce((sum, r, n) => sum + r * z[n][i], -1e-3 * l))
     lambda = lambda.map((l, i) => l + 0.05 * gradient[i])
   }
   const theta = skill(lambda)
@@ -58,6 +64,7 @@ function judge({ known, fresh, strata, bank }, seed) {
   const at = (answers, examples) => examples.map(j => answers[j])
   const parentSkills = (items, dimension) => known.slice(0, 3).map(answers => fitSkill(items, dimension, answers))
   const own = parentSkills(model.items, K)
+  const short = chooseShortTest(known, SEEN, strata)
   const common = chooseExamples(model, unknownSkill(model), SEEN, new Set())
   const estimates = {
     'subset mean': fresh.map(answers => mean(at(answers, order))),
@@ -78,17 +85,24 @@ function judge({ known, fresh, strata, bank }, seed) {
       }
       return predictMean(model, examples, at(answers, examples)).value
     }),
+    'short test': fresh.map(answers => short.predict(at(answers, short.examples)).value),
   }
-  const covered = fresh.map((answers, i) => {
-    const { value, standardError } = predictMean(model, order, at(answers, order))
-    return Math.abs(value - truth[i]) <= 1.96 * standardError ? 1 : 0
-  })
+  const covered = predict =>
+    mean(
+      fresh.map((answers, i) => {
+        const { value, standardError } = predict(answers)
+        return Math.abs(value - truth[i]) <= 1.96 * standardError ? 1 : 0
+      }),
+    )
   return {
     tau: Object.fromEntries(Object.entries(estimates).map(([name, list]) => [name, kendallTau(list, truth)])),
     error: Object.fromEntries(
       Object.entries(estimates).map(([name, list]) => [name, mean(list.map((x, i) => Math.abs(x - truth[i])))]),
     ),
-    covered: mean(covered),
+    covered: {
+      'response model, same examples': covered(answers => predictMean(model, order, at(answers, order))),
+      'short test': covered(answers => short.predict(at(answers, short.examples))),
+    },
   }
 }
 
@@ -142,6 +156,24 @@ function simulated(seed) {
   }
 }
 
+/** Wilcoxon's signed-rank test, one-sided, normal approximation with ties. */
+function signedRankP(differences) {
+  const ranked = differences.filter(d => d !== 0).sort((a, b) => Math.abs(a) - Math.abs(b))
+  let [plus, squares] = [0, 0]
+  for (let from = 0; from < ranked.length; ) {
+    let to = from
+    while (to < ranked.length && Math.abs(ranked[to]) === Math.abs(ranked[from])) to++
+    const rank = (from + 1 + to) / 2
+    for (; from < to; from++) {
+      if (ranked[from] > 0) plus += rank
+      squares += rank * rank
+    }
+  }
+  const n = ranked.length
+  const z = (plus - (n * (n + 1)) / 4) / Math.sqrt(squares / 4)
+  return normalCdf(-z)
+}
+
 function report(title, results) {
   console.log(`\n${title}: ${results.length} sets`)
   console.log(
@@ -159,9 +191,17 @@ function report(title, results) {
         .padStart(12)}${`${wins} of ${taus.length}`.padStart(20)}`,
     )
   }
-  console.log(
-    `response model, same examples: ${(100 * mean(results.map(r => r.covered))).toFixed(1)} % of its 95 % intervals hold the score on all examples`,
-  )
+  for (const baseline of Object.keys(results[0].tau).filter(name => /^(subset|gmp)/.test(name))) {
+    const gains = results.map(r => r.tau['short test'] - r.tau[baseline])
+    const p = signedRankP(gains)
+    console.log(
+      `short test less ${baseline}: ${mean(gains).toFixed(3)} in tau, ahead in ${gains.filter(g => g > 0).length} sets, Wilcoxon p = ${p.toExponential(1)}`,
+    )
+  }
+  for (const name of Object.keys(results[0].covered))
+    console.log(
+      `${name}: ${(100 * mean(results.map(r => r.covered[name]))).toFixed(1)} % of its 95 % intervals hold the score on all examples`,
+    )
 }
 
 console.log(
@@ -169,15 +209,15 @@ console.log(
 )
 report(
   'Simulated merges (2PL items, two skills; 200, 500 and 1000 items)',
-  Array.from({ length: SETS }, (_, s) => judge(simulated(s), s)),
+  Array.from({ length: SETS }, (_, s) => judge(simulated(FROM + s), FROM + s)),
 )
 
-const digits = await digitsCandidates(150)
+const digits = await digitsCandidates(150, FROM)
 const sets = Array.from({ length: SETS }, (_, s) => {
-  const rng = createRng(s).split('digits set')
+  const rng = createRng(FROM + s).split('digits set')
   const pool = digits.candidates.map((_, i) => i)
   const draw = () => pool.splice(rng.integer(0, pool.length), 1)[0]
   const pick = count => Array.from({ length: count }, () => digits.candidates[draw()])
-  return judge({ known: [...digits.parents, ...pick(12)], fresh: pick(30), strata: digits.strata }, s)
+  return judge({ known: [...digits.parents, ...pick(12)], fresh: pick(30), strata: digits.strata }, FROM + s)
 })
 report(`Handwritten digits (search-spaces/digits.yaml; ${digits.strata.length} examples of three tasks)`, sets)

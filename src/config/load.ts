@@ -307,7 +307,7 @@ function runFolder(text: string, folder: string, refuse: (message: string) => vo
 
 function racingOf({ racing }: SearchFile): Pick<ResolvedConfig, 'racing'> {
   if (racing === false) return {}
-  return { racing: racing === true ? { eta: 3, alpha: 0.05, halving: true } : racing }
+  return { racing: racing === true ? { eta: 2, alpha: 0.05, share: 1 / 4 } : racing }
 }
 
 /** The plain settings, the caller's before the file's. */

@@ -81,7 +81,9 @@ const resolvedSchema = z.strictObject({
   workers: z.union([count, z.literal('auto')]),
   mode: z.enum(['ordered', 'async']),
   evaluation: z.strictObject({ timeoutMs: z.number().positive(), memoryBytes: count.optional() }),
-  racing: z.strictObject({ eta: z.number().gt(1), alpha: z.number().gt(0).max(0.5), halving: z.boolean() }).optional(),
+  racing: z
+    .strictObject({ eta: z.number().gt(1), alpha: z.number().gt(0).max(0.5), share: z.number().gt(0).max(1) })
+    .optional(),
   baselines: z.strictObject({ randomSearch: z.boolean() }),
   notes: z.array(z.string()),
 })

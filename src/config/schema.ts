@@ -100,7 +100,7 @@ export const searchFileSchema = z.strictObject({
           .number()
           .gt(1)
           .max(27)
-          .default(3)
+          .default(2)
           .describe('Each rung has so many times the examples of the one before.'),
         alpha: z
           .number()
@@ -108,17 +108,19 @@ export const searchFileSchema = z.strictObject({
           .max(0.5)
           .default(0.05)
           .describe('Chance of stopping, as worse than a finished candidate, one that is not.'),
-        halving: z
-          .boolean()
-          .default(true)
+        share: z
+          .number()
+          .gt(0)
+          .max(1)
+          .default(1 / 4)
           .describe(
-            'Also stop what is not among the best 1/eta of its rung. Off: stop only what is worse than a finished candidate with confidence.',
+            'Share of the examples that a candidate sees at most unless it may be the best so far. 1: all of them, unless it is worse than a finished candidate with confidence.',
           ),
       }),
     ])
     .default(false)
     .describe(
-      'Evaluate candidates on few examples first, and only those worth it on all: true, false, or {eta, alpha, halving}. ' +
+      'Evaluate candidates on few examples first, and only those worth it on all: true, false, or {eta, alpha, share}. ' +
         'What the report quotes is always scored on all examples.',
     ),
   evaluation: z

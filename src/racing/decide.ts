@@ -1,18 +1,17 @@
-import { dominates } from '../archive/dominance.ts'
 import type { PartialScore } from '../candidate.ts'
-import { type Objective, toLoss } from '../objective.ts'
-import { type Scalarization, scalarize } from '../scalarization.ts'
+import { lossesOf, type Objective, toLoss } from '../objective.ts'
+import { type Estimate, estimateValue, leaningOn } from './estimate.ts'
 import type { RaceView, Rival } from './history.ts'
 import { isWorse } from './paired-test.ts'
 
 /** How a run races its candidates. */
 export interface RacingOptions {
-  /** Each rung has this many times as many examples as the one before; one candidate in so many goes on. */
+  /** Each rung has this many times as many examples as the one before. */
   readonly eta: number
   /** Chance of stopping, as worse than a rival, a candidate that is not. */
   readonly alpha: number
-  /** Whether candidates that are outranked on their rung are stopped as well, without proof that they are worse. */
-  readonly halving: boolean
+  /** Of the examples, what a candidate sees at most unless it may be the best so far; 1: all of them, unless it is worse with confidence. */
+  readonly share: number
 }
 
 /** Where a candidate stands after a rung. */
@@ -22,10 +21,10 @@ export interface Standing {
   readonly values: readonly number[]
   /** Scores of the examples seen, objective by objective. */
   readonly exampleScores: readonly Float32Array[]
-  /** Losses over what was seen, shape (m,). */
-  readonly losses: readonly number[]
   /** Examples there are, shape (m,). */
   readonly counts: readonly number[]
+  /** It is the one that is scored on everything while there is no rival to be compared with. */
+  readonly isFirst: boolean
 }
 
 /**
@@ -33,27 +32,38 @@ export interface Standing {
  *
  * - `dominated`: some rival is better in every objective, each at level α / m: the candidate's upper confidence corner lies below the rival. An
  *   objective without examples is compared as it is.
- * - `outranked` (asynchronous successive halving; L. Li et al., MLSys 2020, algorithm 2): on its rung it is not in the best 1/η of the recent candidates that
- *   came as far, by the scalarised loss, and some of them dominate it. Later candidates are not waited for, and nothing is promoted after the
- *   fact: what was outranked can still be scored to the end before a winner is named.
+ * - `outranked`: it has seen as much as the others that were asked for with it, which is what it is ranked by, and some rival seems at least as good
+ *   in everything. That proves nothing: what was outranked can still be scored to the end before a winner is named.
  */
 export function decideRace(
   standing: Standing,
   view: RaceView,
   objectives: readonly Objective[],
-  scalarization: Scalarization,
   options: RacingOptions,
 ): PartialScore['stopped'] | undefined {
   const level = options.alpha / objectives.length
   if (view.rivals.some(rival => isBeatenBy(rival, standing, objectives, level))) return 'dominated'
-  if (!options.halving || view.rivals.length === 0) return undefined
-  const others = view.recent.map(losses => losses[standing.rung]).filter(losses => losses !== undefined)
-  const places = Math.floor((others.length + 1) / options.eta)
-  if (places === 0) return undefined // too few to rank
-  const own = scalarize(scalarization, standing.losses, objectives)
-  const ahead = others.filter(losses => scalarize(scalarization, losses, objectives) < own).length
-  if (ahead < places || !others.some(losses => dominates(losses, standing.losses))) return undefined
-  return 'outranked'
+  if (standing.rung < view.reach) return undefined
+  if (view.rivals.length === 0) return standing.isFirst ? undefined : 'outranked'
+  const losses = estimates(standing, view, objectives).map(({ value }, i) => toLoss(objectives[i]!, value))
+  const leads = view.rivals.every(({ evaluation }) => {
+    const theirs = lossesOf(evaluation, objectives)!
+    return losses.some((loss, i) => loss < theirs[i]!)
+  })
+  return leads ? undefined : 'outranked'
+}
+
+/** Values over all examples as far as those seen tell, shape (m,). */
+export function estimates(
+  { values, exampleScores, counts }: Standing,
+  view: RaceView,
+  objectives: readonly Objective[],
+): readonly Estimate[] {
+  return objectives.map((objective, i) =>
+    counts[i] === 0
+      ? { value: values[i]!, standardError: 0 }
+      : estimateValue(exampleScores[i]!, leaningOn(view.rivals, i), counts[i]!, objective),
+  )
 }
 
 /** Worse than the rival in everything, beyond doubt. */

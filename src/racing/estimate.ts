@@ -1,5 +1,6 @@
 import type { Objective } from '../objective.ts'
-import { prefixMean, type Rival } from './history.ts'
+import type { Rival } from './history.ts'
+import { prefixMean } from './prefix-mean.ts'
 
 /** Mean of all N examples as estimated from the first n. */
 export interface Estimate {

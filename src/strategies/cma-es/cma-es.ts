@@ -5,6 +5,7 @@ import { decodeFloat64, encodeFloat64 } from '../../numerics/float-codec.ts'
 import { toLoss } from '../../objective.ts'
 import { type Rng, restoreRng } from '../../rng.ts'
 import { scalarize } from '../../scalarization.ts'
+import { encodingOf } from '../bayes/encoding.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
 import { type CmaEsOptions, cmaEsOptionsSchema } from './cma-es-options.ts'
@@ -14,6 +15,7 @@ import { CmaEsStop, stopStateSchema } from './cma-es-stop.ts'
 import { covarianceModel } from './covariance-model.ts'
 import { Genotype } from './genotype.ts'
 import { injectionLimit } from './injection.ts'
+import { LossMemory } from './loss-memory.ts'
 import { lossStep } from './loss-step.ts'
 import { MixedRun, type MixedStart, mixedRunStateSchema, type Sample } from './mixed-run.ts'
 import { promisingCount, promisingDistribution } from './warm-start.ts'
@@ -50,6 +52,7 @@ const stateSchema = z.strictObject({
   lastStop: z.strictObject({ criterion: z.string(), detail: z.string() }).nullable(),
   phase: z.enum(['searching', 'last-guest', 'stopped']),
   corners: z.array(z.string()).default([]), // scored in this run
+  memory: z.strictObject({ generation: z.string(), earlier: z.string() }).default({ generation: '', earlier: '' }), // where losses are estimates
 })
 
 /** `last-guest`: the only run has ended and its final mean is being scored. */
@@ -83,6 +86,7 @@ class CmaEs implements Strategy {
   #phase: Phase = 'searching'
   /** Scored in this run, as text. */
   #corners: readonly string[] = []
+  readonly #memory: LossMemory
 
   constructor(context: StrategyContext, options: CmaEsOptions, rng: Rng) {
     if (context.domain.genes.length === 0) throw new ConfigError('Strategy "cma-es" needs at least one gene, got none.')
@@ -91,6 +95,7 @@ class CmaEs implements Strategy {
     this.#rng = rng
     this.#genotype = new Genotype(context.domain, options.boundary)
     requireFeasible(options, context, this.#genotype.dimension)
+    this.#memory = new LossMemory(encodingOf(context.domain), context.objectives, options.scalarization)
     const plan = firstRun(this.#basePopulation())
     this.#run = this.#startRun(plan, this.#firstStart())
     this.#stop = new CmaEsStop(this.#run.view(), options, plan.maxGenerations)
@@ -119,7 +124,9 @@ class CmaEs implements Strategy {
       const loss = trial.losses && scalarize(scalarization, trial.losses, objectives)
       const known = loss !== undefined && Number.isFinite(loss) ? loss : undefined
       this.#losses.set(position, known)
-      if (known !== undefined) this.#lossStep = Math.min(this.#lossStep, lossStep(trial, objectives, scalarization))
+      if (known === undefined) continue
+      this.#memory.hear(position, trial, known)
+      this.#lossStep = Math.min(this.#lossStep, lossStep(trial, objectives, scalarization))
     }
     if (this.#losses.size === this.#generationSize()) this.#learn()
   }
@@ -171,6 +178,7 @@ class CmaEs implements Strategy {
       lastStop: this.#lastStop ?? null,
       phase: this.#phase,
       corners: [...this.#corners],
+      memory: this.#memory.snapshot(),
     }
     return { kind: KIND, version: VERSION, state }
   }
@@ -200,6 +208,7 @@ class CmaEs implements Strategy {
     strategy.#lastStop = state.lastStop ?? undefined
     strategy.#phase = state.phase
     strategy.#corners = state.corners
+    strategy.#memory.restore(state.memory)
     return strategy
   }
 
@@ -240,7 +249,8 @@ class CmaEs implements Strategy {
         this.#best = { id: this.#firstId + position, loss }
       }
     }
-    const lossAt = (position: number): number => this.#losses.get(position) ?? Number.POSITIVE_INFINITY
+    const told = this.#memory.rank() ?? this.#losses
+    const lossAt = (position: number): number => told.get(position) ?? Number.POSITIVE_INFINITY
     const guesses = this.#guests
       .map((genome, position) => ({ genome, loss: lossAt(position) }))
       .slice(1)
