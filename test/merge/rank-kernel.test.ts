@@ -5,7 +5,7 @@ import { positionKeys, positionRandom } from '../../src/merge/operators/hash-ran
 import { smallestFirst } from '../../src/merge/operators/order.ts'
 import { gen } from './fixture.ts'
 
-const MOST = 40_000
+const MOST = 70_000
 const memory = allocateSharedMemory(4 << 20)
 const kernel = instantiateKernel(memory)
 const [BASE, X, OUT, PARTIAL, SCRATCH] = [0, 4 * MOST, 8 * MOST, 12 * MOST, 13 * MOST].map(

@@ -13,7 +13,7 @@ export interface Vector {
 
 /** As in `assembly/rank-sort.ts`. */
 const STEP = 1024
-const SCRATCH = 1 << 19
+const SCRATCH = 9 << 16
 /** How often something is computed by a pass before it is prepared: that takes as long as some twenty of them. */
 const PATIENCE = 3
 

@@ -1,13 +1,14 @@
 // All positions of a task vector in the order of the magnitudes |x - b| as float32, the smallest first; of equal ones the later first, as in
 // `operators/order.ts`. One pass scatters the positions to buckets by the upper 16 bits, backwards so that each bucket has them in
-// descending order; then each bucket is sorted by the lower 15 bits, stably.
+// descending order; then each bucket is sorted by the lower 15 bits, stably. Those wait in the second half of the result, where each bucket's are
+// read before its positions are written: positions of a bucket that ends at e end before byte 4 e, lower bits begin at byte 2 n + 2 e.
 import { countUpper, magnitude } from './select'
 import { sortPairs } from './stream-ranks'
 
 const UPPERS: usize = 65536
 const LOWERS: usize = 32768
 /** Buckets up to this many are sorted as pairs of lower bits and position, larger ones by counting. */
-const PAIRS: u32 = 4096
+const PAIRS: u32 = 16384
 /** Sums are kept for every so manieth rank. */
 const STEP: u32 = 1024
 
@@ -15,11 +16,12 @@ const STEP: u32 = 1024
 let total: f64 = 0
 let rank: u32 = 0
 let sums: usize = 0
+let lows: usize = 0
 
 /**
  * @param out address of `elements` u32, the positions by rank
  * @param partial address of f64: at [k], the sum of the 1024 k smallest magnitudes, for all 1024 k <= elements
- * @param scratch address of `elements` u32, to a multiple of 64 bytes, and 524288 bytes
+ * @param scratch address of `elements` u32, to a multiple of 64 bytes, and 589824 bytes
  */
 export function sortPositions(out: usize, partial: usize, x: usize, base: usize, elements: i32, scratch: usize): void {
   const starts = scratch + (((<usize>elements << 2) + 63) & ~63)
@@ -32,12 +34,15 @@ export function sortPositions(out: usize, partial: usize, x: usize, base: usize,
     store<u32>(at, before)
     before += own
   }
+  lows = out + (<usize>elements << 1)
   for (let i = elements - 1; i >= 0; i--) {
     const offset = <usize>i << 2
-    const at = starts + (<usize>(magnitude(x + offset, base + offset) >>> 15) << 2)
+    const bits = magnitude(x + offset, base + offset)
+    const at = starts + (<usize>(bits >>> 15) << 2)
     const place = load<u32>(at)
     store<u32>(at, place + 1)
     store<u32>(scratch + (<usize>place << 2), i)
+    store<u16>(lows + (<usize>place << 1), <u16>(bits & 0x7fff))
   }
   // Now each start has become its bucket's end.
   total = 0
@@ -49,17 +54,15 @@ export function sortPositions(out: usize, partial: usize, x: usize, base: usize,
     const end = load<u32>(starts + (<usize>bucket << 2))
     const from = scratch + (<usize>begin << 2), to = out + (<usize>begin << 2), count = end - begin
     if (count > PAIRS) sortByCounting(to, from, count, bucket << 15, x, base, work)
-    else if (count > 0) sortAsPairs(to, from, count, bucket << 15, x, base, work)
+    else if (count > 0) sortAsPairs(to, from, lows + (<usize>begin << 1), count, bucket << 15, work)
     begin = end
   }
 }
 
-function sortAsPairs(out: usize, positions: usize, count: u32, upper: u32, x: usize, base: usize, work: usize): void {
+function sortAsPairs(out: usize, positions: usize, lower: usize, count: u32, upper: u32, work: usize): void {
   const size = <usize>count << 3
   for (let k: usize = 0; k < size; k += 8) {
-    const position = load<u32>(positions + (k >> 1))
-    const low = lowerBits(x, base, position)
-    store<u64>(work + k, (<u64>low << 32) | <u64>position)
+    store<u64>(work + k, (<u64>load<u16>(lower + (k >> 2)) << 32) | <u64>load<u32>(positions + (k >> 1)))
   }
   const sorted = count > 1 ? sortPairs(work, work + size, <i32>count, work + (<usize>PAIRS << 4)) : work
   for (let k: usize = 0; k < size; k += 8) {
