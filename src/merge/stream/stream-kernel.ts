@@ -8,6 +8,7 @@ export interface StreamKernel extends Kernel {
   histogramHigh(table: number, x: number, base: number, count: number): void
   /** @returns not 0 where one of the counted differences was rounded to float32 */
   histogramLow(table: number, x: number, base: number, high: number, count: number): number
+  countWindow(table: number, x: number, base: number, low: number, size: number, state: number, count: number): void
   gatherEqual(out: number, x: number, base: number, threshold: number, count: number): number
   /** @returns the bits of a float32 */
   largest(x: number, count: number): number

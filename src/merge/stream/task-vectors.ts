@@ -1,5 +1,6 @@
 import { padded } from '../layout.ts'
-import { cutBytes, findSelections, type Selection } from './cuts.ts'
+import { cutBytes } from './cut-tables.ts'
+import { findSelections, type Selection } from './cuts.ts'
 import { lastKeptWord, type StreamTensor, type TaskVectorMethod, type ThinnedModel } from './stream-tensor.ts'
 import { aligned, type TensorBytes, TileFrame, type TileSizes } from './tile-frame.ts'
 
@@ -63,8 +64,9 @@ class TaskVectorMerge {
     this.#bits = each(whole / 8)
     this.#ranks = each(columns * 4)
     this.#scratch = take(columns === 0 ? 0 : columns * 32 + RADIX_COUNTERS)
-    const selected = models.filter(({ thinning }) => thinning.kind === 'largest').length
-    const room = take(selected === 0 ? 0 : cutBytes(selected, 2 * selected, chunk))
+    const selected = models.flatMap(({ thinning }) => (thinning.kind === 'largest' ? [thinning] : []))
+    const cuts = selected.reduce((sum, { from }) => sum + (from === 0 ? 1 : 2), 0)
+    const room = take(cuts === 0 ? 0 : cutBytes(selected.length, cuts, chunk))
     this.#frame = new TileFrame(tensor, io, { tile, chunk }, end)
     for (const [m, { weight, thinning }] of models.entries()) {
       this.#frame.u32[this.#pointers / 4 + m] = this.#vectors(m)

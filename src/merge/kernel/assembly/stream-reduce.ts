@@ -43,6 +43,42 @@ export function histogramLow(table: usize, x: usize, base: usize, high: u32, cou
   return rounded
 }
 
+/**
+ * Counts magnitudes around a window of `size` bit patterns from `low` on, below those of infinity: at `table`, one u32 for each in it.
+ * @param state address of three u32: how many lie above is added to the first; the second becomes the largest bits, if it is less; in the third,
+ * bit k is set where a difference in the window's k-th 65536 was rounded to float32
+ */
+export function countWindow(table: usize, x: usize, base: usize, low: u32, size: u32, state: usize, count: i32): void {
+  const end = x + (<usize>count << 2)
+  const before = i32x4.splat(<i32>low - 1), last = i32x4.splat(<i32>(low + size) - 1)
+  let above = i32x4.splat(0), most = i32x4.splat(0)
+  for (; x < end; x += 64, base += 64) {
+    const m1 = magnitude(f32x4.sub(v128.load(x), v128.load(base)))
+    const m2 = magnitude(f32x4.sub(v128.load(x, 16), v128.load(base, 16)))
+    const m3 = magnitude(f32x4.sub(v128.load(x, 32), v128.load(base, 32)))
+    const m4 = magnitude(f32x4.sub(v128.load(x, 48), v128.load(base, 48)))
+    const a1 = i32x4.gt_s(m1, last), a2 = i32x4.gt_s(m2, last), a3 = i32x4.gt_s(m3, last), a4 = i32x4.gt_s(m4, last)
+    above = i32x4.sub(above, i32x4.add(i32x4.add(a1, a2), i32x4.add(a3, a4)))
+    most = i32x4.max_u(most, i32x4.max_u(i32x4.max_u(m1, m2), i32x4.max_u(m3, m4)))
+    const i1 = v128.andnot(i32x4.gt_s(m1, before), a1), i2 = v128.andnot(i32x4.gt_s(m2, before), a2)
+    const i3 = v128.andnot(i32x4.gt_s(m3, before), a3), i4 = v128.andnot(i32x4.gt_s(m4, before), a4)
+    if (!v128.any_true(v128.or(v128.or(i1, i2), v128.or(i3, i4)))) continue
+    let lanes = i32x4.bitmask(i1) | (i32x4.bitmask(i2) << 4) | (i32x4.bitmask(i3) << 8) | (i32x4.bitmask(i4) << 12)
+    for (; lanes; lanes &= lanes - 1) {
+      const at = <usize>ctz(lanes) << 2
+      const a = load<f32>(x + at), b = load<f32>(base + at)
+      const place = (reinterpret<u32>(a - b) & 0x7fffffff) - low
+      increment(table + (<usize>place << 2))
+      if (<f64>(a - b) != <f64>a - <f64>b) store<u32>(state, load<u32>(state, 8) | (1 << (place >>> 16)), 8)
+    }
+  }
+  store<u32>(state, load<u32>(state) + i32x4.extract_lane(above, 0) + i32x4.extract_lane(above, 1) + i32x4.extract_lane(above, 2) + i32x4.extract_lane(above, 3))
+  store<u32>(state, max(load<u32>(state, 4), max(
+    max(<u32>i32x4.extract_lane(most, 0), <u32>i32x4.extract_lane(most, 1)),
+    max(<u32>i32x4.extract_lane(most, 2), <u32>i32x4.extract_lane(most, 3)),
+  )), 4)
+}
+
 /** Stores at `out` |x - b| in float64 of the elements that round to the float32 with the bits `threshold`; returns how many there are. */
 export function gatherEqual(out: usize, x: usize, base: usize, threshold: u32, count: i32): i32 {
   const end = x + (<usize>count << 2)
