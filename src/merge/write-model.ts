@@ -17,6 +17,7 @@ import { copyCompanions, copyConfig, type WrittenModel, writeModelFolder } from 
 import { findNonFinite, type NonFinite, NonFiniteCount, nonFiniteError } from './non-finite.ts'
 import { modelFolder } from './open-model.ts'
 import { OperatorTensors } from './operator-tensors.ts'
+import { largerNeed, type MemoryNeed, memoryNeed } from './operators/memory-need.ts'
 import { planTensors, type Section } from './plan.ts'
 import { encodeStretch, readStretch } from './program/read-tensor.ts'
 import { recipeCard, type SourceDigests } from './recipe-card.ts'
@@ -38,6 +39,8 @@ export interface WriteOptions {
   readonly singleFileBytes?: number
   /** NaN and infinities in the weights are merged and listed, instead of being refused. */
   readonly allowNonFinite?: boolean
+  /** Told, before the work begins, the tensor that takes the most memory of those that cannot be merged piece by piece, where there is one. */
+  readonly onMemoryNeed?: (need: MemoryNeed) => void
   /** SHA-256 of the sources' files where they are known, for the model card of a folder. Computed where absent. */
   readonly digests?: SourceDigests
 }
@@ -182,7 +185,7 @@ async function writeWeights(
   opened: OpenSources,
   sink: ModelSink,
   target: string,
-  { allowNonFinite = false, dtype, stream }: WriteOptions,
+  { allowNonFinite = false, dtype, stream, onMemoryNeed }: WriteOptions,
 ): Promise<readonly NonFinite[]> {
   const { sources, weights, others } = opened
   const nonFinite = new Map<string, NonFinite>()
@@ -225,6 +228,10 @@ async function writeWeights(
         inputs[input]!.checkpoint.readRange(name, offset, target)
       return [name, { stream: streamOf(tensor, sections[t]!, inputs, written), read, define }]
     })
+    const need = merged
+      .map(([, output], t) => (output.stream === undefined ? needOf(weights[t]!, sections[t]!) : undefined))
+      .reduce(largerNeed, undefined)
+    if (need !== undefined) onMemoryNeed?.(need)
     const copied = others.map(({ name }): [string, OutputTensor] => [
       name,
       { stream: undefined, read: () => {}, define: append => append(sources[0]!.checkpoint.read(name)) },
@@ -238,6 +245,13 @@ async function writeWeights(
     sink.abort()
   }
   return weights.flatMap(({ name }) => nonFinite.get(name) ?? [])
+}
+
+function needOf({ name, shape, elements }: WeightTensor, sections: readonly Section[]): MemoryNeed | undefined {
+  const plan = operatorOf(sections)
+  if (plan === undefined) return undefined
+  const { operator, settings, ids, depth, base } = plan
+  return memoryNeed(operator, { ...settings, name, shape, elements, ids, depth, survey: {}, based: base !== undefined })
 }
 
 /** The plan of a tensor that an operator computes as a whole. */

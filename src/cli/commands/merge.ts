@@ -7,10 +7,11 @@ import { differenceFromCandidate } from '../../merge/compare.ts'
 import { looksLikeMergekit, mergeMergekit } from '../../merge/mergekit/merge-config.ts'
 import type { SourceReference } from '../../merge/model.ts'
 import { describeNonFinite, type NonFinite } from '../../merge/non-finite.ts'
+import type { MemoryNeed } from '../../merge/operators/memory-need.ts'
 import { mergeToAdapter } from '../../merge/write-adapter.ts'
 import { mergeToFiles } from '../../merge/write-model.ts'
 import type { Recipe } from '../../space/recipe.ts'
-import { print, printJson } from '../output.ts'
+import { print, printJson, say } from '../output.ts'
 import { resolveRecipe } from '../recipe-reference.ts'
 
 interface MergeFlags {
@@ -49,6 +50,7 @@ export async function mergeCommand(what: string, flags: MergeFlags): Promise<voi
     ...(shardBytes === undefined ? {} : { shardBytes }),
     ...(flags.externalData ? { singleFileBytes: 0 } : {}),
     allowNonFinite: flags.allowNonFinite === true,
+    onMemoryNeed: tellMemory,
   })
   const difference = flags.compare ? differenceFromCandidate(recipe, sources, resolve(flags.out)) : undefined
   if (flags.json) {
@@ -71,6 +73,15 @@ export async function mergeCommand(what: string, flags: MergeFlags): Promise<voi
         : `Largest difference from the merge as a search scores it: ${difference.relative.toExponential(1)} of the largest weight in ${show(difference.tensor)}.`,
     )
   }
+}
+
+/** Files are merged in less than this but for what needs whole tensors. */
+const EXPECTED_BYTES = 1e9
+
+function tellMemory({ operator, tensor, bytes }: MemoryNeed): void {
+  if (bytes <= EXPECTED_BYTES) return
+  const gigabytes = (bytes / 1e9).toLocaleString('en', { maximumFractionDigits: 1 })
+  say(`${operator} holds whole tensors: ${show(tensor)} takes at least ${gigabytes} GB of memory.`)
 }
 
 /** JSON has no NaN. */
@@ -122,6 +133,7 @@ async function mergeConfiguration(path: string, parsed: unknown, flags: MergeFla
     digests: flags.digests !== false,
     ...(shardBytes === undefined ? {} : { shardBytes }),
     allowNonFinite: flags.allowNonFinite === true,
+    onMemoryNeed: tellMemory,
   })
   if (flags.json) printJson({ v: 1, files, bytes, remarks, nonFinite: plainNonFinite(nonFinite) })
   else {

@@ -11,6 +11,7 @@ import { copyCompanions, type WrittenModel, writeModelFolder } from '../model-fo
 import { splitModelPath } from '../model-path.ts'
 import type { NonFinite } from '../non-finite.ts'
 import { modelFolder, openModel } from '../open-model.ts'
+import type { MemoryNeed } from '../operators/memory-need.ts'
 import type { MergeProgram } from '../program/program.ts'
 import { programSpecs, writeProgram } from '../program/write-program.ts'
 import { digestFiles } from '../sources.ts'
@@ -38,6 +39,8 @@ export interface MergekitOptions {
   readonly stream?: StreamOptions
   /** NaN and infinities in the weights are merged and listed, instead of being refused. */
   readonly allowNonFinite?: boolean
+  /** As `WriteOptions.onMemoryNeed`. */
+  readonly onMemoryNeed?: (need: MemoryNeed) => void
 }
 
 export interface MergedFolder extends WrittenModel {
@@ -109,12 +112,12 @@ async function writeWeights(
   program: MergeProgram,
   models: readonly NamedModel[],
   folder: string,
-  { shardBytes = SHARD_BYTES, stream, allowNonFinite = false }: MergekitOptions,
+  { shardBytes = SHARD_BYTES, stream, allowNonFinite = false, onMemoryNeed }: MergekitOptions,
 ): Promise<{ readonly files: readonly string[]; readonly nonFinite: readonly NonFinite[] }> {
   const writer = new ShardedWriter(folder, programSpecs(program), new Map([['format', 'pt']]), shardBytes)
   try {
     const checkpoints = models.map(({ checkpoint }) => checkpoint)
-    const nonFinite = await writeProgram(program, checkpoints, writer, { stream, allowNonFinite })
+    const nonFinite = await writeProgram(program, checkpoints, writer, { stream, allowNonFinite, onMemoryNeed })
     writer.commit()
     return { files: writer.files, nonFinite }
   } finally {

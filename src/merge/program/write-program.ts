@@ -2,6 +2,7 @@ import { MergeError, show } from '../../errors.ts'
 import type { Checkpoint } from '../../formats/checkpoint.ts'
 import type { TensorSpec } from '../../formats/safetensors.ts'
 import { findNonFinite, type NonFinite, NonFiniteCount, nonFiniteError } from '../non-finite.ts'
+import { largerNeed, type MemoryNeed, memoryNeed } from '../operators/memory-need.ts'
 import { mergeInWindows, type WindowReader } from '../operators/merge-windows.ts'
 import type { ModelView, Survey } from '../operators/operator.ts'
 import { windowsOf } from '../operators/windows.ts'
@@ -30,6 +31,8 @@ export interface ProgramOptions {
   readonly stream?: StreamOptions | undefined
   /** NaN and infinities in the weights are merged and listed, instead of being refused. */
   readonly allowNonFinite?: boolean
+  /** Told, before the work begins, the tensor that takes the most memory of those that cannot be merged piece by piece, where there is one. */
+  readonly onMemoryNeed?: ((need: MemoryNeed) => void) | undefined
 }
 
 /**
@@ -42,7 +45,7 @@ export async function writeProgram(
   program: MergeProgram,
   checkpoints: readonly Checkpoint[],
   sink: TensorSink,
-  { stream, allowNonFinite = false }: ProgramOptions = {},
+  { stream, allowNonFinite = false, onMemoryNeed }: ProgramOptions = {},
 ): Promise<readonly NonFinite[]> {
   const nonFinite = new Map<string, NonFinite>()
   const surveys = surveyModels(program, checkpoints)
@@ -60,6 +63,10 @@ export async function writeProgram(
           },
         },
   ])
+  const need = program.tensors
+    .map((tensor, t) => (tensor.kind === 'merged' && tensors[t]![1].stream === undefined ? needOf(tensor) : undefined))
+    .reduce(largerNeed, undefined)
+  if (need !== undefined) onMemoryNeed?.(need)
   await writeTensors(new Map(tensors), sink, stream)
   for (const checkpoint of checkpoints) checkpoint.verifyUnchanged()
   return program.tensors.flatMap(({ name }) => nonFinite.get(name) ?? [])
@@ -91,6 +98,11 @@ function readerOf(tensor: MergedTensor, checkpoints: readonly Checkpoint[]): Out
     const { dtype, columns } = streamInput(checkpoint, own, tensor.shape)!
     readColumns(dtype, columns, offset, target, (at, part) => checkpoint.readRange(own, at, part))
   }
+}
+
+function needOf({ operator, settings, name, shape, ids, depth, base }: MergedTensor): MemoryNeed | undefined {
+  const elements = shape.reduce((product, size) => product * size, 1)
+  return memoryNeed(operator, { ...settings, name, shape, elements, ids, depth, survey: {}, based: base !== undefined })
 }
 
 /** @returns the NaN and infinities that were written */
