@@ -3,19 +3,25 @@ import type { MergedModel } from '../../merge/model.ts'
 import type { EvaluatorSession, ExampleRange, Scores, Split } from '../evaluator.ts'
 import { rangesToScore, unionOfRanges } from '../example-range.ts'
 import { readExpert } from './expert-model.ts'
+import { expertRun } from './experts.ts'
+import { within } from './facts-range.ts'
 import { GraphSession, type Runtime } from './graph-session.ts'
 import { WithHead } from './heads.ts'
+import { KEPT_LIMIT, KeptOutputs } from './kept-outputs.ts'
 import { mean } from './metric.ts'
 import type { OnnxPlan, PlannedObjective } from './plan.ts'
-import type { Facts } from './tasks/task.ts'
+import type { ExpertRun, Facts } from './tasks/task.ts'
 import { chooseWeightsMode, type OnnxDiagnostics, type WeightsMode } from './weights-mode.ts'
 
 /** Batches per task that the comparison of the two ways runs, besides one to warm up. */
 const TRIAL_BATCHES = 4
 
-/** @throws {EvaluatorError} when the runtime cannot load a graph */
-export async function openOnnxSession(plan: OnnxPlan): Promise<OnnxSession> {
-  const session = new OnnxSession(plan, await import('onnxruntime-node'))
+/**
+ * @param keptLimit bytes of experts' outputs that the session keeps; what goes beyond is computed again for every candidate
+ * @throws {EvaluatorError} when the runtime cannot load a graph
+ */
+export async function openOnnxSession(plan: OnnxPlan, keptLimit = KEPT_LIMIT): Promise<OnnxSession> {
+  const session = new OnnxSession(plan, await import('onnxruntime-node'), keptLimit)
   await session.open()
   return session
 }
@@ -28,10 +34,14 @@ export class OnnxSession implements EvaluatorSession {
   readonly #heads: readonly (WithHead | undefined)[]
   /** By task and split. */
   readonly #experts = new Map<string, Facts>()
+  readonly #runtime: Runtime
+  readonly #kept: KeptOutputs
   #diagnostics: OnnxDiagnostics
 
-  constructor(plan: OnnxPlan, runtime: Runtime) {
+  constructor(plan: OnnxPlan, runtime: Runtime, keptLimit: number) {
     this.#plan = plan
+    this.#runtime = runtime
+    this.#kept = new KeptOutputs(keptLimit)
     this.#graphs = plan.graphs.map(graph => new GraphSession(graph, runtime))
     this.#heads = plan.tasks.map(({ head }) => (head === undefined ? undefined : new WithHead(head)))
     this.#diagnostics =
@@ -63,7 +73,10 @@ export class OnnxSession implements EvaluatorSession {
     const facts: (Facts | undefined)[] = this.#plan.tasks.map(() => undefined)
     for (const [task] of this.#plan.tasks.entries()) {
       const needed = asked.filter((_, i) => this.#plan.objectives[i]!.task === task)
-      if (needed.length > 0) facts[task] = await this.#measure(model, mode, task, split, unionOfRanges(needed))
+      const beside = this.#comparesOutputs(task, asked)
+        ? expertRun(this.#plan, task, this.#runtime, mode, this.#kept.rowsOf(`${task}/${split}`))
+        : undefined
+      if (needed.length > 0) facts[task] = await this.#measure(model, mode, task, split, unionOfRanges(needed), beside)
     }
     const inferenceMs = this.#inferenceMs() - before
     const experts = await this.#expertFacts(mode, split)
@@ -85,7 +98,7 @@ export class OnnxSession implements EvaluatorSession {
   async #expertFacts(mode: WeightsMode, split: Split): Promise<ReadonlyMap<number, Facts>> {
     const found = new Map<number, Facts>()
     for (const { task, metric } of this.#plan.objectives) {
-      if (metric.needsExpert === undefined || found.has(task)) continue
+      if (metric.needsExpert !== 'facts' || found.has(task)) continue
       const key = `${task}/${split}`
       let facts = this.#experts.get(key)
       if (facts === undefined) {
@@ -98,6 +111,14 @@ export class OnnxSession implements EvaluatorSession {
     return found
   }
 
+  /** Whether the task's expert has to be there when examples are measured. */
+  #comparesOutputs(task: number, asked: readonly ExampleRange[]): boolean {
+    return this.#plan.objectives.some(
+      (objective, i) =>
+        objective.task === task && objective.metric.needsExpert === 'outputs' && asked[i]!.begin < asked[i]!.end,
+    )
+  }
+
   #inferenceMs(): number {
     return this.#graphs.reduce((sum, graph) => sum + graph.inferenceMs, 0)
   }
@@ -108,13 +129,14 @@ export class OnnxSession implements EvaluatorSession {
     task: number,
     split: Split,
     ranges: readonly ExampleRange[],
+    expert?: ExpertRun,
   ): Promise<Facts> {
     const { task: planned, graph } = this.#plan.tasks[task]!
     const examples = Int32Array.from(
       ranges.flatMap(({ begin, end }) => Array.from({ length: end - begin }, (_, i) => begin + i)),
     )
     const whole = this.#heads[task]?.model(model) ?? model
-    return this.#graphs[graph]!.withModel(whole, mode, runner => planned.measure(runner, split, examples))
+    return this.#graphs[graph]!.withModel(whole, mode, runner => planned.measure(runner, split, examples, expert))
   }
 
   /** Scores the first examples both ways. */
@@ -164,26 +186,6 @@ function scoreObjective(
 ): { readonly value: number; readonly scores: Float32Array } {
   const scores = metric.scores(facts, split, expert)
   return { value: metric.value === undefined ? mean(scores) : metric.value(facts, split), scores }
-}
-
-/** The facts of the examples in a range. */
-function within(facts: Facts, { begin, end }: ExampleRange): Facts {
-  const { examples, width, values } = facts
-  if (examples.length === end - begin) return facts // the same examples: they are distinct, and these are among them
-  const first = lowerBound(examples, begin)
-  const last = lowerBound(examples, end)
-  return { examples: examples.subarray(first, last), width, values: values.subarray(first * width, last * width) }
-}
-
-/** Position of the first element that is not below `value`. */
-function lowerBound(ascending: Int32Array, value: number): number {
-  let [low, high] = [0, ascending.length]
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (ascending[middle]! < value) low = middle + 1
-    else high = middle
-  }
-  return low
 }
 
 function sameBits(a: Float64Array, b: Float64Array): boolean {

@@ -14,7 +14,7 @@ export interface TokenRow {
 
 /** Numbers per row, in this order. */
 export const ROW_FACTS = { logLikelihood: 0, greedyHits: 1, entropy: 2 } as const
-const WIDTH = 3
+export const ROW_WIDTH = 3
 
 /**
  * Rows are padded to a multiple of this, behind, which a causal model does not see. The length of a row must depend on the row alone:
@@ -23,6 +23,14 @@ const WIDTH = 3
 const LENGTH_STEP = 16
 /** Logits of one run: 16 MiB. More are no faster, and a vocabulary of 100,000 would fill the memory. */
 const LOGITS_LIMIT = 4 << 20
+
+/** What else is read of the runs that score rows. */
+export interface AlsoRead {
+  /** Besides the logits. */
+  readonly outputs: readonly string[]
+  /** @param length of every row of the run, in tokens */
+  take(outputs: ReadonlyMap<string, OutputArray>, batch: Int32Array, length: number): void
+}
 
 /**
  * Log-likelihoods under the model. Row-major, shape (wanted, 3): per row the sum over its targets of ln p(target | what precedes)
@@ -34,20 +42,23 @@ export async function scoreTokenRows(
   graph: LanguageGraph,
   rows: readonly TokenRow[],
   wanted: Int32Array,
+  also?: AlsoRead,
 ): Promise<Float64Array> {
-  const facts = new Float64Array(wanted.length * WIDTH)
+  const facts = new Float64Array(wanted.length * ROW_WIDTH)
   const at = new Map<number, number>()
   wanted.forEach((row, i) => {
-    at.set(row, i * WIDTH)
+    at.set(row, i * ROW_WIDTH)
   })
   for (const group of bySize(graph, rows, wanted)) {
     const length = paddedLength(graph, rows[group[0]!]!.input.length)
     const limited = withLogits(runner, graph, length)
-    await runRows(limited, tokenSource(graph, rows), group, [graph.logits], (outputs, batch) => {
+    const names = [graph.logits, ...(also?.outputs ?? [])]
+    await runRows(limited, tokenSource(graph, rows), group, names, (outputs, batch) => {
       const logits = checkedLogits(outputs, graph, length)
       batch.forEach((row, i) => {
         scoreRow(logits, i * length, graph.vocabulary, rows[row]!, facts, at.get(row)!)
       })
+      also?.take(outputs, batch, length)
     })
   }
   return facts

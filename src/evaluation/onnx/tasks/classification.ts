@@ -216,7 +216,7 @@ export function agreementMetrics(classes: number, hasHidden: boolean): Metrics {
       unit: 'nats/example, from the expert',
       reference: Math.log(classes),
       ideal: 0,
-      needsExpert: true,
+      needsExpert: 'facts',
       perExample: { low: 0 },
       scores: compare((own, at, expert, from) => divergence(expert, from, own, at, classes)),
     }),
@@ -225,7 +225,7 @@ export function agreementMetrics(classes: number, hasHidden: boolean): Metrics {
       unit: 'share of examples with the expert’s class, 0..1',
       reference: 0,
       ideal: 1,
-      needsExpert: true,
+      needsExpert: 'facts',
       perExample: { low: 0, high: 1 },
       scores: compare((own, at, expert, from) => {
         const rank = rankOf(own, at, classes, largest(expert, from, classes))
@@ -239,7 +239,7 @@ export function agreementMetrics(classes: number, hasHidden: boolean): Metrics {
     unit: 'cosine to the expert’s hidden values, -1..1',
     reference: 0,
     ideal: 1,
-    needsExpert: true,
+    needsExpert: 'facts',
     perExample: { low: -1, high: 1 },
     scores: compare((own, at, expert, from, width) => {
       let [dot, oo, ee] = [0, 0, 0]

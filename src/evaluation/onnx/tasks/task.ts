@@ -50,15 +50,34 @@ export interface TaskMetric {
   readonly ideal?: number
   /** As in {@link Objective}: only where the value is the mean of the scores. */
   readonly perExample?: Objective['perExample']
-  /** Whether its scores compare with the facts of the task's expert. */
-  readonly needsExpert?: true
+  /**
+   * Whether it compares with the task's expert, and where: `facts`, its scores with the expert's facts; `outputs`, the facts that it is made
+   * of, with what the expert puts out for the same rows.
+   */
+  readonly needsExpert?: 'facts' | 'outputs'
   /**
    * Shape (n,): the score of each example, in natural units.
-   * @param expert facts of all examples of the split under the task's expert, where the metric needs them
+   * @param expert facts of all examples of the split under the task's expert, where the metric needs them (`facts`)
    */
   scores(facts: Facts, split: Split, expert?: Facts): Float32Array
   /** Absent: the mean of the scores. */
   value?(facts: Facts, split: Split): number
+}
+
+/** Outputs of rows under a task's expert, in memory. Of each row a list of arrays, the same for all rows. */
+export interface KeptRows {
+  /** `undefined` where they were never computed, or not kept. */
+  get(row: number): readonly Float32Array[] | undefined
+  /** Keeps a copy if there is room. */
+  keep(row: number, outputs: readonly Float32Array[]): void
+}
+
+/** A task's expert, to be run beside a candidate. */
+export interface ExpertRun {
+  /** Of the split that is measured. */
+  readonly kept: KeptRows
+  /** Runs `work` with the expert's weights in the task's graph. They are read for it: not for rows that are kept. */
+  withRunner<T>(work: (runner: GraphRunner) => Promise<T>): Promise<T>
 }
 
 /** What an objective asks of a task. */
@@ -81,8 +100,9 @@ export interface PlannedTask {
   /**
    * Runs what these examples need. An example's facts are the same bits whichever others are asked for with it.
    * @param examples positions in the split's order, ascending
+   * @param expert the task's expert, where a metric compares with its outputs
    */
-  measure(runner: GraphRunner, split: Split, examples: Int32Array): Promise<Facts>
+  measure(runner: GraphRunner, split: Split, examples: Int32Array, expert?: ExpertRun): Promise<Facts>
 }
 
 /** What a task is planned from. */
