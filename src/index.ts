@@ -42,7 +42,15 @@ export {
   RunLockedError,
   RunStoreError,
 } from './errors.ts'
-export type { Evaluator, EvaluatorSession, MergedModel, Scores, Split, TensorView } from './evaluation/evaluator.ts'
+export type {
+  Evaluator,
+  EvaluatorSession,
+  MergedModel,
+  Scores,
+  SessionChoice,
+  Split,
+  TensorView,
+} from './evaluation/evaluator.ts'
 export type { EvaluationJob, EvaluatorReference, WorkerSetup } from './evaluation/job.ts'
 export { createEvaluator } from './evaluation/registry.ts'
 export type { Executor } from './executors/executor.ts'

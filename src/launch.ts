@@ -8,6 +8,7 @@ import { decisionsOf } from './decision.ts'
 import { ConfigError, RunStoreError, show } from './errors.ts'
 import type { EvaluationJob } from './evaluation/job.ts'
 import { createEvaluator } from './evaluation/registry.ts'
+import { describeChoice } from './evaluation/session-choices.ts'
 import type { Executor } from './executors/executor.ts'
 import { createWorkerHostExecutor } from './executors/host/worker-host.ts'
 import { finalize } from './finalize.ts'
@@ -46,7 +47,7 @@ export interface LaunchOptions {
   readonly onProgress?: (progress: SearchProgress) => void
   /** While baselines, the front and the winner are scored: jobs done and jobs known to be needed so far. */
   readonly onScoring?: (done: number, total: number) => void
-  /** A sentence worth a line: a worker host that ended. */
+  /** A sentence worth a line: a worker host that ended, what an evaluator has decided. */
   readonly onMessage?: (message: string) => void
 }
 
@@ -305,6 +306,7 @@ async function openExecutor(
       ...(config.evaluation.memoryBytes !== undefined && { memoryLimitBytes: config.evaluation.memoryBytes }),
       onEvent: event => {
         if (event.type === 'ended' && !closing) options.onMessage?.(`worker host: ${event.reason}`)
+        if (event.type === 'chose') options.onMessage?.(describeChoice(event.choice))
       },
     },
   )

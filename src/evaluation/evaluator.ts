@@ -44,6 +44,8 @@ export interface Evaluator {
 export interface OpenContext {
   /** From 0; no two sessions that are open at once in one worker process have the same. */
   readonly workerIndex: number
+  /** Sessions that may work at once on this machine, this one included. At least 1. */
+  readonly workers: number
   /** All models that recipes may name. */
   readonly sources: readonly SourceReference[]
   /** Type of each merged tensor as the sources store it, by name. */
@@ -55,6 +57,15 @@ export interface OpenContext {
     readonly shape: readonly number[]
     readonly data: Uint8Array
   }[]
+}
+
+/** Something that was left to a session, such as how many threads it uses, and that decides its speed alone, never a score. */
+export interface SessionChoice {
+  /** The option that would set it. */
+  readonly option: string
+  readonly value: number | string
+  /** A sentence, with what was measured. */
+  readonly reason: string
 }
 
 export interface EvaluatorSession {
@@ -70,5 +81,7 @@ export interface EvaluatorSession {
    *   computed whatever their range. `rangesToScore` checks them.
    */
   score(model: MergedModel, split: Split, ranges?: readonly ExampleRange[]): Promise<Scores>
+  /** What it has decided so far; shown to the user. Absent: nothing was left to it. */
+  choices?(): readonly SessionChoice[]
   close(): Promise<void>
 }

@@ -24,6 +24,7 @@ export async function openWorkerSession(
   const merger = createMerger(shared, threadIndex)
   const session = await evaluator.open({
     workerIndex: threadIndex,
+    workers: shared.threads,
     sources: setup.sources,
     dtypes: new Map(shared.tensors.map(({ name, dtype }) => [name, dtype])),
     others: shared.others,

@@ -1,6 +1,14 @@
 import type { Evaluation } from '../candidate.ts'
-import type { Split } from '../evaluation/evaluator.ts'
+import type { SessionChoice, Split } from '../evaluation/evaluator.ts'
 import type { EvaluationJob } from '../evaluation/job.ts'
+
+/** Facts worth showing. */
+export interface ExecutorDiagnostics {
+  /** Of the worker host. */
+  readonly restarts: number
+  /** What sessions have decided so far: each value of each option once. */
+  readonly choices: readonly SessionChoice[]
+}
 
 /** Where jobs run. Checked by `test/contracts/executor-contract.ts`. */
 export interface Executor {
@@ -13,8 +21,7 @@ export interface Executor {
   submit(job: EvaluationJob, signal?: AbortSignal): Promise<Evaluation>
   /** Examples per objective of the evaluator in a split, as its sessions announce them; 0 where an objective has none. */
   exampleCount(split: Split): readonly number[]
-  /** Facts worth showing: restarts of the worker host, and why. */
-  diagnostics(): { readonly restarts: number }
+  diagnostics(): ExecutorDiagnostics
   /** Rejects what is in flight, ends workers, releases memory. Idempotent. */
   close(): Promise<void>
 }

@@ -2,9 +2,10 @@ import type { Evaluation } from '../candidate.ts'
 import type { Split } from '../evaluation/evaluator.ts'
 import type { EvaluationJob, WorkerSetup } from '../evaluation/job.ts'
 import { scoreJob } from '../evaluation/score-job.ts'
+import { choicesOf } from '../evaluation/session-choices.ts'
 import { openWorkerSession, type WorkerSession } from '../evaluation/worker-session.ts'
 import { loadSharedSources } from '../merge/sources.ts'
-import type { Executor } from './executor.ts'
+import type { Executor, ExecutorDiagnostics } from './executor.ts'
 
 /**
  * Runs jobs in this process, in order, one at a time: no isolation, no time limit. For tests, `evaluate` and debugging.
@@ -54,8 +55,8 @@ class InlineExecutor implements Executor {
     return this.#worker.session.exampleCount(split)
   }
 
-  diagnostics(): { readonly restarts: number } {
-    return { restarts: 0 }
+  diagnostics(): ExecutorDiagnostics {
+    return { restarts: 0, choices: choicesOf(this.#worker.session) }
   }
 
   close(): Promise<void> {

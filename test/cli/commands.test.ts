@@ -42,6 +42,8 @@ describe('the command line, end to end', () => {
     project = createTinyProject()
     const search = await project.amalgam('search', 'space.yaml', '--json', '--workers', '2')
     expect(search.stderr).toContain('Run space-1: cma-es, 24 evaluations, seed 5, 8 slots')
+    for (const option of ['weights', 'threads'])
+      expect(search.stderr.split(`evaluator: ${option} `)).not.toHaveLength(1)
     expect(search.code).toBe(0)
     front = frontSchema.parse(JSON.parse(search.stdout))
   })
@@ -109,6 +111,7 @@ describe('the command line, end to end', () => {
     }
     const again = await project.amalgam('evaluate', 'space-1:winner', '--split', 'holdout', '--json')
     expect(JSON.parse(again.stdout).values).toEqual(winner.holdout)
+    expect(again.stderr).toMatch(/^evaluator: weights (inputs|initializers)\. .+\nevaluator: threads \d+\. .+\n$/)
   })
 
   it('a recipe on its own rebuilds the same bytes, and refuses other weights', async () => {

@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -124,21 +124,50 @@ describe('the onnx evaluator', () => {
     expect((await createEvaluator(renamed)).digest).toBe(digest)
 
     expect((await make({ batch_size: 8 })).digest).not.toBe(digest)
+    expect((await make({ threads: 'auto' })).digest).toBe(digest)
+    expect((await make({ threads: 1 })).digest).toBe(digest) // what "auto" gives is what one thread gives
+    expect((await make({ threads: 2 })).digest).not.toBe(digest)
     await writeSmallEvaluator(elsewhere, { data: csv(rows(80, 2)).replace(/\d+/, '5') })
     expect((await createEvaluator(moved)).digest).not.toBe(digest)
     await writeSmallEvaluator(elsewhere, { graph: mlpGraph(randomModel(2)) })
     expect((await createEvaluator(moved)).digest).not.toBe(digest)
   })
 
-  it('says which way of giving weights it uses', async () => {
-    const session = await (await make()).open()
+  it('says how it gives weights and how many threads it uses', async () => {
+    const evaluator = await make()
+    const session = await evaluator.open()
     expect(session).toBeInstanceOf(OnnxSession)
-    const onnx = session as OnnxSession
-    expect(onnx.diagnostics()).toEqual({ weights: 'undecided', reason: 'No candidate has been scored yet.' })
-    await onnx.score(randomModel(3), 'search')
-    expect(onnx.diagnostics().weights).not.toBe('undecided')
-    expect(onnx.diagnostics().reason).toMatch(/about [\d.]+ ms as inputs, [\d.]+ ms as initializers per candidate/)
-    await onnx.close()
+    expect(session.choices?.()).toEqual([])
+    await session.score(randomModel(3), 'search')
+    expect(session.choices?.()).toEqual([
+      {
+        option: 'weights',
+        value: expect.stringMatching(/^(inputs|initializers)$/),
+        reason: expect.stringMatching(/about [\d.]+ ms as inputs, [\d.]+ ms as initializers per candidate/),
+      },
+      { option: 'threads', value: expect.any(Number), reason: expect.stringMatching(/^(Faster|Slower|No cores)/) },
+    ])
+    await session.close()
+
+    const set = await (await make({ weights: 'inputs', threads: 2 })).open()
+    await set.score(randomModel(3), 'search')
+    expect(set.choices?.()).toEqual([]) // nothing was left to it
+    await set.close()
+  })
+
+  it('has no threads to compare where there are as many workers as cores', async () => {
+    const session = await (await make({ weights: 'inputs' })).open({
+      workerIndex: 0,
+      workers: availableParallelism(),
+      sources: [],
+      dtypes: new Map(),
+      others: [],
+    })
+    await session.score(randomModel(3), 'search')
+    expect(session.choices?.()).toMatchObject([
+      { option: 'threads', value: 1, reason: expect.stringMatching(/^No cores to spare: /) },
+    ])
+    await session.close()
   })
 })
 

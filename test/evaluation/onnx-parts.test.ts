@@ -276,7 +276,7 @@ describe('the choice between the two ways of giving weights', () => {
       'inputs',
       'Slower (about 20.0 ms as inputs, 10.0 ms as initializers per candidate), but the two ways differ in the last bits: set "weights: initializers" to take the faster in every worker.',
     ],
-  ])('with %d and %d ms and equal bits %s is %s', (inputsMs, initializersMs, isEqual, weights, reason) => {
-    expect(chooseWeightsMode({ inputsMs, initializersMs, isEqual })).toEqual({ weights, reason })
+  ])('with %d and %d ms and equal bits %s is %s', (inputsMs, initializersMs, isEqual, value, reason) => {
+    expect(chooseWeightsMode({ inputsMs, initializersMs, isEqual })).toEqual({ option: 'weights', value, reason })
   })
 })

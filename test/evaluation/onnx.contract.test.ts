@@ -11,9 +11,14 @@ afterAll(() => Promise.all(folders.map(folder => rm(folder, { recursive: true })
 
 const EXAMPLES = rows(240, 2)
 
-for (const weights of ['inputs', 'initializers', 'auto']) {
+for (const [weights, threads] of [
+  ['inputs', 1],
+  ['initializers', 1],
+  ['inputs', 3],
+  ['auto', 'auto'],
+]) {
   for (const batch of [7, 256]) {
-    describeEvaluator(`onnx, weights as ${weights}, batches of ${batch}`, async () => {
+    describeEvaluator(`onnx, weights as ${weights}, ${threads} threads, batches of ${batch}`, async () => {
       const folder = await mkdtemp(join(tmpdir(), 'amalgam-onnx-contract-'))
       folders.push(folder)
       const document = {
@@ -22,6 +27,7 @@ for (const weights of ['inputs', 'initializers', 'auto']) {
           data: csv(EXAMPLES),
         })),
         weights,
+        threads,
         batch_size: batch,
         objectives: [
           { task: 'low', metric: 'accuracy' },

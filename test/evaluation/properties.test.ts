@@ -197,7 +197,7 @@ describe('properties of an evaluator file', () => {
     const other = join(project.folder, 'other.onnx')
     await writeFile(other, mlpGraph(randomModel(1, [2, 2]), [2, 2]))
     const evaluator = await make(`{ property: relative_distance, base: ${other} }`)
-    const context = { workerIndex: 0, sources: [], others: [] }
+    const context = { workerIndex: 0, workers: 1, sources: [], others: [] }
     expect(
       await rejectionOf(evaluator.open({ ...context, dtypes: new Map([['layers.1.weight', 'F32' as const]]) })),
     ).toBe(`EvaluatorError: The base ${other} has no float tensor "layers.1.weight", which the candidates have.`)

@@ -74,7 +74,10 @@ const make = (change: object = {}, at = folder) =>
 /** With a limit of one's own to what is kept of experts, in bytes. */
 async function openLimited(limit: number | undefined, at = folder): Promise<OnnxSession> {
   const options = onnxEvaluator.resolvePaths(onnxOptionsSchema.parse(DOCUMENT), at)
-  return openOnnxSession(await planOnnx('texts', options, new InputFiles()), limit)
+  return openOnnxSession(
+    await planOnnx('texts', options, new InputFiles()),
+    limit === undefined ? {} : { keptBytes: limit },
+  )
 }
 
 describe('texts without labels', () => {

@@ -1,8 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Evaluation } from '../../src/candidate.ts'
+import type { SessionChoice } from '../../src/evaluation/evaluator.ts'
 import type { EvaluationJob, WorkerSetup } from '../../src/evaluation/job.ts'
 import { evaluatorReference } from '../../src/evaluation/registry.ts'
 import type { Executor } from '../../src/executors/executor.ts'
@@ -55,7 +56,7 @@ describe('With onnxruntime in its threads', () => {
 
   async function open(options: Partial<WorkerHostOptions> = {}): Promise<Executor> {
     const onEvent: WorkerHostOptions['onEvent'] = event => {
-      pid = event.type === 'ready' ? event.pid : undefined
+      if (event.type !== 'chose') pid = event.type === 'ready' ? event.pid : undefined
     }
     executor = await createWorkerHostExecutor(setup, { workers: 2, onEvent, ...options })
     return executor
@@ -92,6 +93,22 @@ describe('With onnxruntime in its threads', () => {
     for (const outcomes of await rounds) expect(outcomes).toEqual(expected)
     expect(kills).toBe(6)
     expect(host.diagnostics().restarts).toBeGreaterThanOrEqual(5) // the last one may have found it idle
+  })
+
+  test('what its sessions decide is told once, before the first score', async () => {
+    const told: SessionChoice[] = []
+    const onEvent: WorkerHostOptions['onEvent'] = event => {
+      if (event.type === 'chose') told.push(event.choice)
+    }
+    const workers = availableParallelism()
+    const host = await open({ workers, onEvent })
+    expect(host.diagnostics().choices).toEqual([])
+    await host.submit(jobs[0]!)
+    const expected = [{ option: 'threads', value: 1, reason: expect.stringMatching(/^No cores to spare: /) }]
+    expect(told).toEqual(expected)
+    await Promise.all([...jobs, ...jobs].map(each => host.submit(each)))
+    expect(told).toEqual(expected)
+    expect(host.diagnostics().choices).toEqual(told)
   })
 
   test('a time limit ends a candidate inside the runtime, and closing in the middle of a run ends all', async () => {

@@ -77,7 +77,7 @@ export function fakeExecutor({
       })
     },
     exampleCount: () => exampleCount,
-    diagnostics: () => ({ restarts: 0 }),
+    diagnostics: () => ({ restarts: 0, choices: [] }),
     async close() {
       closing.abort()
     },

@@ -2,12 +2,13 @@ import { loadEvaluatorFile } from '../../config/load.ts'
 import { AmalgamError, ConfigError, nearest, show } from '../../errors.ts'
 import { SPLITS, type Split } from '../../evaluation/evaluator.ts'
 import { createEvaluator } from '../../evaluation/registry.ts'
+import { describeChoice } from '../../evaluation/session-choices.ts'
 import { createWorkerHostExecutor } from '../../executors/host/worker-host.ts'
 import { sourcesWithout } from '../../merge/sources.ts'
 import { formatInterval, numberFormat } from '../../report/format.ts'
 import { valueInterval } from '../../report/statistics.ts'
 import { formatTable } from '../../report/table.ts'
-import { print, printJson, textOptions } from '../output.ts'
+import { print, printJson, say, textOptions } from '../output.ts'
 import { resolveRecipe } from '../recipe-reference.ts'
 
 export interface EvaluateFlags {
@@ -34,6 +35,7 @@ export async function evaluateCommand(what: string, flags: EvaluateFlags): Promi
       const { kind, reason, hint } = evaluation
       throw new AmalgamError(`${label} could not be scored (${kind}): ${reason}`, hint === undefined ? {} : { hint })
     }
+    for (const choice of executor.diagnostics().choices) say(describeChoice(choice))
     if (flags.json) {
       printJson({
         v: 1,

@@ -219,7 +219,6 @@ export async function arrayInputs(
   }
   const sourceOf = (split: Split): RowSource => ({
     minRows: 2,
-    shapeOf: () => 0,
     inputs: (batch, filled) =>
       new Map([...rows[split]].map(([name, dense]) => [name, denseInput(dense, batch, filled)])),
   })

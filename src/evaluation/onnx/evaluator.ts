@@ -24,7 +24,7 @@ export const onnxEvaluator: EvaluatorDefinition<OnnxOptions> = {
     // Contents, not places: the same data elsewhere is the same evaluator.
     const byContent = mapPaths(options, path => `sha256:${inputs[path]}`)
     const digest = createHash('sha256')
-      .update(canonicalJson({ version: VERSION, options: byContent, files: Object.values(inputs).sort() }))
+      .update(canonicalJson({ version: VERSION, options: decisive(byContent), files: Object.values(inputs).sort() }))
       .digest('hex')
     return {
       id,
@@ -32,12 +32,17 @@ export const onnxEvaluator: EvaluatorDefinition<OnnxOptions> = {
       digest,
       inputs,
       ...(options.heads && { unmerged: options.heads }),
-      open: async () => {
+      open: async context => {
         const { openOnnxSession } = await import('./session.ts')
-        return openOnnxSession(plan)
+        return openOnnxSession(plan, context && { workers: context.workers })
       },
     }
   },
+}
+
+/** The options that may decide a score. `threads: auto` gives what one thread gives, bit by bit. */
+function decisive({ threads, ...rest }: OnnxOptions): Omit<OnnxOptions, 'threads'> & { readonly threads?: number } {
+  return threads === 'auto' || threads === 1 ? rest : { ...rest, threads }
 }
 
 /** The options with every path replaced. */

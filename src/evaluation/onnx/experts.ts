@@ -2,19 +2,19 @@ import { readExpert } from './expert-model.ts'
 import { GraphSession, type Runtime } from './graph-session.ts'
 import { WithHead } from './heads.ts'
 import type { OnnxPlan } from './plan.ts'
+import type { Way } from './task-runner.ts'
 import type { ExpertRun, KeptRows } from './tasks/task.ts'
-import type { WeightsMode } from './weights-mode.ts'
 
 /**
  * A task's expert beside the candidate. It is read and gets a session of its own when its outputs are needed, and both are let go of
  * afterwards: a worker that has all it needs of the expert holds no weights of it.
- * @param mode as the candidate's: the two ways may differ in the last bits
+ * @param way the candidate's: others may differ in the last bits
  */
 export function expertRun(
   plan: OnnxPlan,
   task: number,
   runtime: Runtime,
-  mode: WeightsMode,
+  { weights, threads }: Way,
   kept: KeptRows,
 ): ExpertRun {
   const { task: planned, graph, head } = plan.tasks[task]!
@@ -22,9 +22,9 @@ export function expertRun(
     kept,
     withRunner: async work => {
       const expert = readExpert(planned.expert!)
-      const session = new GraphSession(plan.graphs[graph]!, runtime)
+      const session = new GraphSession(plan.graphs[graph]!, runtime, threads)
       try {
-        return await session.withModel(head === undefined ? expert : new WithHead(head).model(expert), mode, work)
+        return await session.withModel(head === undefined ? expert : new WithHead(head).model(expert), weights, work)
       } finally {
         await session.close()
       }

@@ -10,10 +10,9 @@ import type { WeightsMode } from './weights-mode.ts'
 
 export type Runtime = typeof import('onnxruntime-node')
 
-/** One thread, one order: the same weights give the same bits. Only errors are printed. */
+/** One order, and the same number of threads for every candidate: the same weights give the same bits. Only errors are printed. */
 const SESSION_OPTIONS: InferenceSession.SessionOptions = {
   executionProviders: ['cpu'],
-  intraOpNumThreads: 1,
   interOpNumThreads: 1,
   executionMode: 'sequential',
   graphOptimizationLevel: 'all',
@@ -26,6 +25,7 @@ type Feeds = Readonly<Record<string, Tensor>>
 export class GraphSession {
   readonly #graph: PlannedGraph
   readonly #runtime: Runtime
+  readonly #options: InferenceSession.SessionOptions
   /** What the session takes as inputs. */
   #bound: ReadonlySet<string> = new Set()
   /** The model that was fed last. A merger fills the same buffers again and again. */
@@ -36,9 +36,11 @@ export class GraphSession {
   /** Milliseconds spent inside the runtime so far. */
   inferenceMs = 0
 
-  constructor(graph: PlannedGraph, runtime: Runtime) {
+  /** @param threads that share the work of one operator, at least 1 */
+  constructor(graph: PlannedGraph, runtime: Runtime, threads: number) {
     this.#graph = graph
     this.#runtime = runtime
+    this.#options = { ...SESSION_OPTIONS, intraOpNumThreads: threads }
     this.#named = graph.names === undefined ? undefined : new NamedForGraph(graph.names, graph.file)
   }
 
@@ -105,7 +107,7 @@ export class GraphSession {
 
   async #create(bytes: Uint8Array): Promise<InferenceSession> {
     try {
-      return await this.#runtime.InferenceSession.create(bytes, SESSION_OPTIONS)
+      return await this.#runtime.InferenceSession.create(bytes, this.#options)
     } catch (error) {
       throw new EvaluatorError(`onnxruntime cannot load ${this.#graph.file}: ${show(messageOf(error), 400)}`, {
         cause: error,

@@ -10,7 +10,10 @@ export function mean(scores: ArrayLike<number>): number {
 
 /** One score per example from its facts: `of` gets where the example's facts begin, and its position in the split. */
 export function scoresOf(facts: Facts, of: (at: number, example: number) => number): Float32Array {
-  return Float32Array.from(facts.examples, (example, i) => of(i * facts.width, example))
+  const { examples, width } = facts
+  const scores = new Float32Array(examples.length)
+  for (let i = 0; i < scores.length; i++) scores[i] = of(i * width, examples[i]!)
+  return scores
 }
 
 /** The metric that an objective names, out of those that a kind of task has. */

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { textSchema } from './language/text-options.ts'
 import { inputSchema, nameSchema, pathSchema } from './options-shared.ts'
 import { TASK_SCHEMAS } from './tasks/registry.ts'
+import { MAX_THREADS } from './threads.ts'
 
 /**
  * Options of the `onnx` evaluator, as written in `evaluators/<id>.yaml` next to `kind` and `id`. Words are the file's own
@@ -41,6 +42,13 @@ export const onnxOptionsSchema = z.strictObject({
     .describe(
       'inputs: one session, weights fed to it. initializers: a session per candidate, faster where convolutions dominate. ' +
         'auto: time both on the first candidate and take initializers where it is faster and gives the same bits.',
+    ),
+  threads: z
+    .union([z.literal('auto'), z.int().min(1).max(MAX_THREADS)])
+    .default('auto')
+    .describe(
+      'Threads inside a session, of which every worker has one. auto: 1, unless there are fewer workers than cores; then time 1 and ' +
+        'cores ÷ workers on the first candidate and take more only where they are faster and give the same bits.',
     ),
   constants: z
     .array(z.string().min(1))

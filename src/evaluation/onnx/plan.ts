@@ -37,6 +37,7 @@ export interface PlannedObjective {
 export interface OnnxPlan {
   readonly batchSize: number
   readonly weights: OnnxOptions['weights']
+  readonly threads: OnnxOptions['threads']
   readonly graphs: readonly PlannedGraph[]
   readonly tasks: readonly {
     readonly task: PlannedTask
@@ -84,7 +85,8 @@ export async function planOnnx(id: string, options: OnnxOptions, files: InputFil
     tasks.map(({ task }) => task),
     where,
   )
-  return { batchSize: options.batch_size, weights: options.weights, graphs: [...graphs.values()], tasks, objectives }
+  const { batch_size: batchSize, weights, threads } = options
+  return { batchSize, weights, threads, graphs: [...graphs.values()], tasks, objectives }
 }
 
 /** @param ownsHead whether the head is what the graph holds */

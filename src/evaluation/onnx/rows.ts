@@ -4,8 +4,8 @@ import type { Elements, GraphRunner, InputArray, InputDtype, OutputArray } from 
 export interface RowSource {
   /** Rows of the smallest run: 2 where a row is a vector to the graph, 1 where it is a matrix by itself. */
   readonly minRows: 1 | 2
-  /** Rows of equal number have inputs of equal shape, and may share a run. */
-  shapeOf(row: number): number
+  /** Rows of equal number have inputs of equal shape, and may share a run. Absent: all have. */
+  shapeOf?(row: number): number
   /**
    * Inputs of these rows.
    * @param rows of one shape
@@ -40,6 +40,7 @@ export async function runRows(
 
 /** In order of first appearance. */
 function byShape(source: RowSource, rows: Int32Array): Iterable<Int32Array> {
+  if (source.shapeOf === undefined) return [rows]
   const groups = new Map<number, number[]>()
   for (const row of rows) {
     const shape = source.shapeOf(row)
@@ -62,7 +63,8 @@ export function denseInput({ dtype, shape, data }: DenseRows, rows: Int32Array, 
   const size = shape.reduce((product, dim) => product * dim, 1)
   const dims = [filled, ...shape]
   const first = rows[0] ?? 0
-  const isRun = filled === rows.length && rows.every((row, i) => row === first + i)
+  let isRun = filled === rows.length
+  for (let i = 0; isRun && i < rows.length; i++) isRun = rows[i] === first + i
   if (isRun) return { dtype, dims, data: data.subarray(first * size, (first + rows.length) * size) }
   const copy = newElements(dtype, filled * size)
   const [target, source] = [bytesOf(copy), bytesOf(data)]

@@ -1,7 +1,7 @@
 import { EvaluatorError } from '../../errors.ts'
 import type { WeightDtype } from '../../formats/dtype.ts'
 import type { Objective } from '../../objective.ts'
-import type { EvaluatorSession, MergedModel, OpenContext, Scores, Split } from '../evaluator.ts'
+import type { EvaluatorSession, MergedModel, OpenContext, Scores, SessionChoice, Split } from '../evaluator.ts'
 import { type ExampleRange, rangesToScore } from '../example-range.ts'
 import { BaseWeights } from './base-weights.ts'
 import { Difference } from './difference.ts'
@@ -56,6 +56,10 @@ export class PropertySession implements EvaluatorSession {
 
   exampleCount(split: Split): readonly number[] {
     return [...this.#inner.exampleCount(split), ...this.#properties.map(() => 0)]
+  }
+
+  choices(): readonly SessionChoice[] {
+    return this.#inner.choices?.() ?? []
   }
 
   async score(model: MergedModel, split: Split, ranges?: readonly ExampleRange[]): Promise<Scores> {

@@ -83,6 +83,10 @@ function onThreadReport(message: ThreadReport): void {
     onDone(message)
     return
   }
+  if (message.type === 'chose') {
+    report(message)
+    return
+  }
   opened.add(message.threadId)
   if (!ready && opened.size === workers) {
     ready = true

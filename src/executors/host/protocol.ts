@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Evaluation } from '../../candidate.ts'
-import type { Split } from '../../evaluation/evaluator.ts'
+import type { SessionChoice, Split } from '../../evaluation/evaluator.ts'
 import type { EvaluationJob, WorkerSetup } from '../../evaluation/job.ts'
 import type { SharedSources } from '../../merge/sources.ts'
 
@@ -36,6 +36,13 @@ export type HostReport =
   /** The pool has lost a thread for good. */
   | { readonly type: 'broken'; readonly reason: string }
   | { readonly type: 'closed' }
+  | ChoicesReport
+
+/** What a session has decided so far; before the job after which it is known is done. */
+export interface ChoicesReport {
+  readonly type: 'chose'
+  readonly choices: readonly SessionChoice[]
+}
 
 /** What a session announces, per split and objective. */
 export type ExampleCounts = Readonly<Record<Split, readonly number[]>>
@@ -68,6 +75,7 @@ export type ThreadReport =
   /** Once: the session is open, or why not. */
   | { readonly type: 'opened'; readonly threadId: number; readonly exampleCounts: ExampleCounts }
   | { readonly type: 'open-failed'; readonly error: PlainError }
+  | ChoicesReport
   /** A job is done; `started`: the one on offer that it went on with, if there was one. */
   | {
       readonly type: 'done'

@@ -2,6 +2,7 @@
 import { parentPort, threadId, workerData } from 'node:worker_threads'
 import type { EvaluatorSession, Split } from '../../evaluation/evaluator.ts'
 import { scoreJob } from '../../evaluation/score-job.ts'
+import { choicesOf } from '../../evaluation/session-choices.ts'
 import { openWorkerSession, type WorkerSession } from '../../evaluation/worker-session.ts'
 import { claimOffer } from './offer.ts'
 import { toPlainError } from './plain-error.ts'
@@ -35,6 +36,7 @@ export async function runThreadTask(task: ThreadTask): Promise<void> {
   let { id, job } = task
   for (;;) {
     const evaluation = await scoreJob(worker, job)
+    reportChoices(worker.session)
     const next = claimOffer(offer, serve, port)
     report({ type: 'done', serve, id, evaluation, started: next?.id })
     if (next === undefined) {
@@ -45,6 +47,16 @@ export async function runThreadTask(task: ThreadTask): Promise<void> {
     // A turn of the event loop, so that an evaluator's connections, children and timers stay attended between two jobs.
     await new Promise(resolve => setImmediate(resolve))
   }
+}
+
+/** How many were reported. Sessions decide once. */
+let known = 0
+
+function reportChoices(session: EvaluatorSession): void {
+  const choices = choicesOf(session)
+  if (choices.length === known) return
+  known = choices.length
+  report({ type: 'chose', choices })
 }
 
 /** A free index, now this thread's. The host frees it when the thread has ended, before it starts another. */

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import type { Evaluation } from '../../candidate.ts'
 import { type AmalgamError, ConfigError, ExecutorError, show } from '../../errors.ts'
-import type { Split } from '../../evaluation/evaluator.ts'
+import type { SessionChoice, Split } from '../../evaluation/evaluator.ts'
 import type { EvaluationJob, WorkerSetup } from '../../evaluation/job.ts'
 import { oneLine } from '../../evaluation/score-job.ts'
-import type { Executor } from '../executor.ts'
+import { ChoiceBook } from '../../evaluation/session-choices.ts'
+import type { Executor, ExecutorDiagnostics } from '../executor.ts'
 import { compiledPath } from './compiled.ts'
 import { HostProcess } from './host-process.ts'
 import { fromPlainError } from './plain-error.ts'
@@ -28,6 +29,8 @@ export type WorkerHostEvent =
   | { readonly type: 'ready'; readonly pid: number | undefined; readonly rssBytes: number }
   /** `reason` is a sentence for a log. */
   | { readonly type: 'ended'; readonly pid: number | undefined; readonly reason: string }
+  /** A session has decided something that no session before it had decided this way. */
+  | { readonly type: 'chose'; readonly choice: SessionChoice }
 
 const DEFAULT_START_TIMEOUT_MS = 600_000
 /** The longest delay a timer takes; a longer one would fire at once. */
@@ -70,6 +73,7 @@ class WorkerHostExecutor implements Executor {
   /** Jobs the present host was given. */
   #hostJobs = 0
   #restarts = 0
+  readonly #choices = new ChoiceBook()
   #everReady = false
   #exampleCounts: ExampleCounts = { search: [], select: [], holdout: [] }
   #startDeaths = { own: 0, outside: 0 }
@@ -110,8 +114,8 @@ class WorkerHostExecutor implements Executor {
     return this.#exampleCounts[split]
   }
 
-  diagnostics(): { readonly restarts: number } {
-    return { restarts: this.#restarts }
+  diagnostics(): ExecutorDiagnostics {
+    return { restarts: this.#restarts, choices: this.#choices.all() }
   }
 
   close(): Promise<void> {
@@ -273,6 +277,9 @@ class WorkerHostExecutor implements Executor {
         return
       case 'broken':
         this.#kill({ type: 'broken', reason: report.reason })
+        return
+      case 'chose':
+        for (const choice of this.#choices.add(report.choices)) this.#emit({ type: 'chose', choice })
         return
       default: {
         const task = this.#book.get(report.id)

@@ -196,6 +196,7 @@ describe('a program that runs once', () => {
 describe('a written candidate', () => {
   const context = (path: string): OpenContext => ({
     workerIndex: 2,
+    workers: 3,
     sources: [{ id: 'base', path }],
     dtypes: new Map([['code', 'BF16']]),
     others: [{ name: 'steps', dtype: 'I64', shape: [1], data: new Uint8Array(8).fill(1) }],

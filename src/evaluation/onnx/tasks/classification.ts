@@ -96,11 +96,15 @@ export const classificationTask: TaskDefinition<typeof schema> = {
               width += sizeOf(inside.dims.slice(1))
               values = new Float64Array(examples.length * width)
             }
+            if (inside === undefined) {
+              values.set(logits!.data.subarray(0, rows * classes), first * classes)
+              return
+            }
             const extra = width - classes
             for (let i = 0; i < rows; i++) {
               const at = (first + i) * width
               values.set(logits!.data.subarray(i * classes, (i + 1) * classes), at)
-              if (inside !== undefined) values.set(inside.data.subarray(i * extra, (i + 1) * extra), at + classes)
+              values.set(inside.data.subarray(i * extra, (i + 1) * extra), at + classes)
             }
           },
         )
@@ -274,14 +278,20 @@ function largest(values: Float64Array, at: number, classes: number): number {
 /** How many classes come before `label`, from the largest logit down; ties go to the lower class. NaN where a logit is NaN. */
 export function rankOf(values: Float64Array, at: number, classes: number, label: number): number {
   const own = values[at + label]!
-  let rank = 0
-  let broken = false
-  for (let c = 0; c < classes; c++) {
+  // Counted without branches: which logit is larger is nothing a processor could foresee.
+  let [before, behind] = [0, 0]
+  for (let c = 0; c < label; c++) {
     const value = values[at + c]!
-    if (value > own || (value === own && c < label)) rank++
-    broken ||= Number.isNaN(value)
+    before += Number(value >= own)
+    behind += Number(value < own)
   }
-  return broken ? Number.NaN : rank
+  for (let c = label + 1; c < classes; c++) {
+    const value = values[at + c]!
+    before += Number(value > own)
+    behind += Number(value <= own)
+  }
+  // A NaN, and whatever is compared with one, is neither.
+  return before + behind === classes - 1 && !Number.isNaN(own) ? before : Number.NaN
 }
 
 /** -ln softmax(logits)[label] = ln Σ exp(z - max) - (z[label] - max). Nats. */
