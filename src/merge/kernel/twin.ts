@@ -29,6 +29,35 @@ export function taskArithmeticTwin(
   }
 }
 
+/**
+ * The kernels of `assembly/rows.ts`: as {@link linearTwin}, or with a base as {@link taskArithmeticTwin}, with coefficients of the element's row or column.
+ * @param coefficient of term j at element i
+ */
+export function linesTwin(
+  out: Float32Array,
+  base: Float32Array | undefined,
+  terms: readonly Float32Array[],
+  coefficient: (j: number, i: number) => number,
+): void {
+  for (let i = 0; i < out.length; i++) {
+    const b = base === undefined ? 0 : base[i]!
+    const products = terms.map((x, j) => fround(coefficient(j, i) * fround(x[i]! - b)))
+    const s = products.slice(1).reduce((sum, product) => fround(sum + product), products[0]!)
+    out[i] = base === undefined ? s : s === 0 ? b : fround(b + s)
+  }
+}
+
+/** The bits of |x − b|, by which `assembly/select.ts` and its like order magnitudes. */
+export function magnitudesTwin(x: Float32Array, base: Float32Array): Uint32Array {
+  return new Uint32Array(x.map((own, i) => Math.abs(fround(own - base[i]!))).buffer)
+}
+
+/** `findEqual`: position of the `nth` element, from 1, that has these bits; minus how many there are, if fewer. */
+export function findEqualTwin(magnitudes: Uint32Array, bits: number, nth: number): number {
+  const equal = Array.from(magnitudes.keys()).filter(i => magnitudes[i] === bits)
+  return equal[nth - 1] ?? (equal.length === 0 ? 0 : -equal.length)
+}
+
 /** What {@link taskVectorPassTwin} keeps of one model's task vector: everything, or where `keeps` says so. */
 export interface TwinTerm {
   readonly x: Float32Array

@@ -8,6 +8,8 @@ export const NOT_FINITE = 0x7f80
 /** Bins of a window at most, and of all windows together: 256 KiB each. */
 const WINDOW_BINS = 8
 const ALL_WINDOW_BINS = 24
+/** Three u32. */
+const STATE_BYTES = 64
 
 /** A cut that is looked for: of which input, and how many elements are above it. */
 export interface Wanted {
@@ -21,6 +23,8 @@ export interface FoundCut {
   readonly threshold: number
   /** How many of the elements that have it are above. */
   readonly equalAbove: number
+  /** Whether all of them are. */
+  readonly all: boolean
   /** Whether these may differ in float64, and some of them are below. */
   readonly open: boolean
 }
@@ -44,13 +48,14 @@ export class CutTables {
     this.bins = Math.max(1, Math.min(WINDOW_BINS, Math.floor(ALL_WINDOW_BINS / cuts)))
     this.low = position => this.high(inputs) + position * this.bins * LOW_BINS * 4
     this.state = this.low(cuts)
-    this.gathered = this.state + aligned(12)
+    this.gathered = this.state + STATE_BYTES
   }
 }
 
-/** What a search for so many cuts over so many models needs of the frame. */
+/** What a search for at most so many cuts over so many models needs of the frame: fewer cuts have wider windows, so not simply less. */
 export function cutBytes(models: number, cuts: number, chunk: number): number {
-  return new CutTables(0, models, cuts).gathered + aligned(chunk * 8)
+  const lows = Math.max(cuts, Math.min(cuts * WINDOW_BINS, ALL_WINDOW_BINS))
+  return models * HIGH_BINS * 4 + lows * LOW_BINS * 4 + STATE_BYTES + aligned(chunk * 8)
 }
 
 /** `count` counters, all zero. */

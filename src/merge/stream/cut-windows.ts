@@ -66,6 +66,7 @@ export function findInWindows(
     return {
       threshold: from * LOW_BINS + found.bin,
       equalAbove: found.left,
+      all: found.left === table[found.bin]!,
       open: isRounded && found.left < table[found.bin]!,
     }
   })

@@ -22,6 +22,8 @@ export interface Cut {
   /** In float64, where float32 does not tell it from its neighbours; -1: all that round to the threshold are equal. */
   readonly exact: number
   readonly equalAbove: number
+  /** Whether these are all that have it. */
+  readonly all: boolean
 }
 
 /** Which elements a selection by magnitude keeps: those above `low` that are not above `high`. Undefined: no such bound. */
@@ -89,7 +91,7 @@ function findCuts(
     if (!cut.open) return { ...cut, exact: -1 }
     let left = cut.equalAbove
     for (const [exact, count] of [...counts[c]!].sort(([a], [b]) => b - a)) {
-      if (left <= count) return { threshold: cut.threshold, exact, equalAbove: left }
+      if (left <= count) return { threshold: cut.threshold, exact, equalAbove: left, all: left === count }
       left -= count
     }
     throw new RangeError('Fewer magnitudes were found than were counted.')
@@ -130,7 +132,7 @@ function findInTwoPasses(
     if (bin === 0) table[0]! -= zeros
     const low = place(table, left)
     const open = rounded[c]! && low.left < table[low.bin]!
-    return { threshold: bin * LOW_BINS + low.bin, equalAbove: low.left, open }
+    return { threshold: bin * LOW_BINS + low.bin, equalAbove: low.left, all: low.left === table[low.bin]!, open }
   })
 }
 

@@ -1,5 +1,6 @@
 import { padded } from '../layout.ts'
 import { cutBytes } from './cut-tables.ts'
+import { CutTerms, cutTermsBytes } from './cut-terms.ts'
 import { findSelections, type Selection } from './cuts.ts'
 import { lastKeptWord, type StreamTensor, type TaskVectorMethod, type ThinnedModel } from './stream-tensor.ts'
 import { aligned, type TensorBytes, TileFrame, type TileSizes } from './tile-frame.ts'
@@ -33,6 +34,7 @@ class TaskVectorMerge {
   readonly #weights: number
   readonly #sums: number
   readonly #left: number
+  readonly #terms: number
   readonly #vectors: (m: number) => number
   readonly #bits: (m: number) => number
   readonly #ranks: (m: number) => number
@@ -60,6 +62,7 @@ class TaskVectorMerge {
     this.#weights = take(models.length * 4)
     this.#sums = take(16)
     this.#left = take(models.length * 16)
+    this.#terms = take(cutTermsBytes(models.length))
     this.#vectors = each(whole * 4)
     this.#bits = each(whole / 8)
     this.#ranks = each(columns * 4)
@@ -114,6 +117,14 @@ class TaskVectorMerge {
     const { kernel, tensor } = frame
     this.#startMasks()
     const inputs = [0, ...models.map(({ input }) => input)]
+    const terms = CutTerms.of(frame, this.#terms, this.#method, this.#selections, scales)
+    if (terms !== undefined) {
+      const [work, block] = [this.#vectors(0), aligned(padded(frame.chunk) * 4)]
+      frame.write(inputs, 0, tensor.elements, (_start, count, whole) =>
+        terms.mix(this.#weights, work, block, count, whole),
+      )
+      return
+    }
     frame.write(inputs, 0, tensor.elements, (start, count, whole) => {
       frame.requireFinite(0, whole)
       for (const [m, { input, thinning }] of models.entries()) {
