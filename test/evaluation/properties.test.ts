@@ -224,7 +224,7 @@ describe('properties of an evaluator file', () => {
       'evaluators/sides.yaml',
       '--json',
     )
-    expect(stderr).toBe('')
+    expect(stderr).toMatch(/^evaluator: weights .+\nevaluator: threads .+\n$/) // of the inner session, and nothing else
     expect(code).toBe(0)
     const { values } = JSON.parse(stdout)
     expect(values).toMatchObject({ left: 1, changed_parameters: 0.75, expert_modules: 2 })
