@@ -18,7 +18,7 @@ import { BLOCK_FLOATS, MEMORY_BYTES_LIMIT, PAGE_BYTES } from './kernel/load.ts'
 export const SOURCES_LIMIT = 256
 /**
  * The result of one kernel call, small enough to stay in a core's level 2 cache beside what streams through it until it is copied out.
- * Measured where that cache has 512 KiB, with two sources: 256 KiB take a fifth longer, half of this a few hundredths.
+ * Measured where that cache has 512 KiB, kernel alone, task arithmetic with two sources: 15.4 ms, with 256 KiB 19.1.
  */
 export const TILE_BYTES = 64 * 1024
 export const POINTERS_AT = 0

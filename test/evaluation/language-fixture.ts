@@ -3,6 +3,22 @@ import type { MergedModel } from '../../src/merge/model.ts'
 import { createRng } from '../../src/rng.ts'
 import { normals, tensor } from './onnx-fixture.ts'
 
+/** Texts of all lengths around a context of twelve tokens; letters of two bytes among them. */
+export const TEXTS = [
+  'a cat',
+  'the quick brown fox jumps',
+  'é and ü are two bytes each',
+  'x',
+  'one two\tthree\n four',
+  'exactly 12 b',
+  'thirteen byte',
+  'a longer text that needs a good many windows of twelve tokens',
+  'short',
+  'and the last of them',
+  'twenty-four bytes of it.',
+  'more',
+]
+
 /** Bytes and a prefix token. */
 export const VOCABULARY = 257
 export const PREFIX = 256

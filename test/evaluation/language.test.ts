@@ -9,24 +9,10 @@ import { wordCount } from '../../src/evaluation/onnx/tasks/language-model.ts'
 import { createEvaluator, evaluatorReference } from '../../src/evaluation/registry.ts'
 import { describeEvaluator } from '../contracts/evaluator-contract.ts'
 import { rejectionOf } from '../helpers/thrown.ts'
-import { languageGraph, languageModel, logProbabilities, PREFIX, VOCABULARY } from './language-fixture.ts'
+import { languageGraph, languageModel, logProbabilities, PREFIX, TEXTS, VOCABULARY } from './language-fixture.ts'
 
 const MAX = 12
 const SPLITS = ['search', 'select', 'holdout'] as const
-const TEXTS = [
-  'a cat',
-  'the quick brown fox jumps',
-  'é and ü are two bytes each',
-  'x',
-  'one two\tthree\n four',
-  'exactly 12 b',
-  'thirteen byte',
-  'a longer text that needs a good many windows of twelve tokens',
-  'short',
-  'and the last of them',
-  'twenty-four bytes of it.',
-  'more',
-]
 const QUESTIONS = TEXTS.map((text, i) => ({
   question: text,
   choices: ['yes', 'no, never', 'é'].slice(0, 2 + (i % 2)),

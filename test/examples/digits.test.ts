@@ -9,7 +9,7 @@ import { loadEvaluatorFile, loadSearchConfig } from '../../src/config/load.ts'
 import { createEvaluator } from '../../src/evaluation/registry.ts'
 import type { Executor } from '../../src/executors/executor.ts'
 import { createInlineExecutor } from '../../src/executors/inline.ts'
-import type { Recipe } from '../../src/space/recipe.ts'
+import { holdoutValues } from '../helpers/holdout-values.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const digits = join(root, 'examples/digits')
@@ -57,24 +57,7 @@ describe('the digits example', () => {
     })
     afterAll(() => executor.close())
 
-    async function holdout(weights: Readonly<Record<string, number>>, method = 'linear'): Promise<readonly number[]> {
-      const recipe: Recipe = {
-        kind: 'parameter-merge',
-        method,
-        base: undefined,
-        sources: Object.keys(weights),
-        parameters: { normalize: true },
-        groups: [
-          {
-            layers: 'all',
-            coefficients: Object.fromEntries(Object.entries(weights).map(([id, weight]) => [id, { weight }])),
-          },
-        ],
-      }
-      const evaluation = await executor.submit({ label: 'test', recipe, split: 'holdout' })
-      if (evaluation.status === 'failed') throw new Error(evaluation.reason)
-      return evaluation.values
-    }
+    const holdout = (weights: Readonly<Record<string, number>>) => holdoutValues(executor, weights)
 
     it('are each at least 93 % right on their own task and poor at another', async () => {
       for (const [position, expert] of ['low', 'high', 'shifted'].entries()) {

@@ -14,7 +14,7 @@ import { parseNpz } from '../../src/formats/npz.ts'
 import { openCheckpoint } from '../../src/formats/open-file.ts'
 import type { MergedModel, TensorView } from '../../src/merge/model.ts'
 import { spaceOf } from '../../src/run-config.ts'
-import type { Recipe } from '../../src/space/recipe.ts'
+import { holdoutValues } from '../helpers/holdout-values.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const HOME = join(root, 'examples/segmentation')
@@ -127,24 +127,7 @@ describe('its models', () => {
   })
   afterAll(() => executor.close())
 
-  async function holdout(weights: Readonly<Record<string, number>>): Promise<readonly number[]> {
-    const recipe: Recipe = {
-      kind: 'parameter-merge',
-      method: 'linear',
-      base: undefined,
-      sources: Object.keys(weights),
-      parameters: { normalize: true },
-      groups: [
-        {
-          layers: 'all',
-          coefficients: Object.fromEntries(Object.entries(weights).map(([id, weight]) => [id, { weight }])),
-        },
-      ],
-    }
-    const evaluation = await executor.submit({ label: 'test', recipe, split: 'holdout' })
-    if (evaluation.status === 'failed') throw new Error(evaluation.reason)
-    return evaluation.values
-  }
+  const holdout = (weights: Readonly<Record<string, number>>) => holdoutValues(executor, weights)
 
   it.each(KINDS)('the expert for %s images finds their objects and misses the others', async kind => {
     const values = await holdout({ [kind]: 1 })

@@ -14,7 +14,7 @@ export interface Vector {
 /** As in `assembly/rank-sort.ts`. */
 const STEP = 1024
 const SCRATCH = 9 << 16
-/** How often something is computed by a pass before it is prepared: that takes as long as some twenty of them. */
+/** How often something is computed by a pass before it is prepared: sorting takes as long as some sixty of them, and a search asks for hundreds. */
 const PATIENCE = 3
 
 /**
