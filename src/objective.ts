@@ -16,6 +16,8 @@ export interface Objective {
   readonly perExample?: { readonly low?: number; readonly high?: number }
   /** The value is measured, and another each time: a run that optimises it cannot be repeated bit by bit, and it is never taken from a cache. */
   readonly isMeasured?: true
+  /** The value follows from the weights alone: it has no examples, and no error. */
+  readonly isExact?: true
 }
 
 /** Raw value → loss (minimised). The only sign flip of the project. Its own inverse. */

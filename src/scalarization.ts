@@ -30,3 +30,28 @@ export function scalarize(kind: Scalarization, losses: readonly number[], object
   const mean = normalized.reduce((sum, n) => sum + n, 0) / normalized.length
   return kind === 'mean' ? mean : Math.max(...normalized) + RHO * mean
 }
+
+/** offset + Σ slopes_i · value_i, of raw values. */
+export interface AffinePiece {
+  readonly offset: number
+  readonly slopes: readonly number[] // shape (m,)
+}
+
+/** The scalarisation as the largest of affine functions of the raw values, shape (m,): one piece, or one per objective. */
+export function scalarPieces(kind: Scalarization, objectives: readonly Objective[]): AffinePiece[] {
+  const m = objectives.length
+  if (m === 1) return [{ offset: 0, slopes: [toLoss(objectives[0]!, 1)] }]
+  const normalized = (value: number): number[] =>
+    normalizeLosses(
+      objectives.map(objective => toLoss(objective, value)),
+      objectives,
+    )
+  const offsets = normalized(0)
+  const slopes = normalized(1).map((atOne, i) => atOne - offsets[i]!)
+  const mean = offsets.reduce((sum, offset) => sum + offset, 0) / m
+  if (kind === 'mean') return [{ offset: mean, slopes: slopes.map(slope => slope / m) }]
+  return objectives.map((_, i) => ({
+    offset: offsets[i]! + RHO * mean,
+    slopes: slopes.map((slope, o) => (o === i ? slope : 0) + (RHO * slope) / m),
+  }))
+}

@@ -26,6 +26,22 @@ export function choleskyRows(l: Float64Array, from: number, to: number, leastPiv
   return true
 }
 
+/**
+ * The same in place for a covariance matrix, which may be singular: a variable that depends on those before it (its pivot is less than `least`
+ * of its variance) gets a column of zeros.
+ */
+export function choleskySemidefinite(l: Float64Array, n: number, least = 1e-12): void {
+  for (let i = 0, row = 0; i < n; row += ++i) {
+    const bar = least * l[row + i]!
+    for (let j = 0, rowJ = 0; j <= i; rowJ += ++j) {
+      let sum = l[row + j]!
+      for (let k = 0; k < j; k++) sum -= l[row + k]! * l[rowJ + k]!
+      if (j === i) l[row + i] = sum > bar ? Math.sqrt(sum) : 0
+      else l[row + j] = l[rowJ + j]! === 0 ? 0 : sum / l[rowJ + j]!
+    }
+  }
+}
+
 /** Columns 0 to i - 1 of the rows i to i + 3, four independent sums at a time. */
 function eliminateFour(l: Float64Array, i: number): void {
   const a = packedOffset(i)

@@ -16,6 +16,7 @@ import {
   candidateFacts,
   coefficientTable,
 } from './candidate-facts.ts'
+import { type ContenderFacts, collectContenders } from './contenders.ts'
 import { type HistoryPoint, historyOf } from './history.ts'
 import { type AssessmentsBySplit, groupBySubject } from './split-scores.ts'
 
@@ -67,6 +68,8 @@ export interface RunFacts {
   /** Random search with the same budget, where it was run. */
   readonly randomHistory: readonly HistoryPoint[] | undefined
   readonly winner: WinnerFacts | undefined
+  /** What else on the front the winner was chosen from, and how surely. `undefined`: nothing. */
+  readonly contenders: ContenderFacts | undefined
   readonly baselines: readonly BaselineFacts[]
   readonly comparisons: readonly BaselineComparison[]
 }
@@ -135,6 +138,15 @@ export function collectFacts(run: RunReader, options: CandidateOptions = {}): Ru
     history: historyOf(told, objectives, scalarization),
     randomHistory: random.length === 0 ? undefined : historyOf(random, objectives, scalarization),
     winner,
+    contenders:
+      winner &&
+      collectContenders(
+        run,
+        subjects,
+        front.map(({ id }) => id),
+        winner.candidate.id,
+        scalarization,
+      ),
     baselines,
     comparisons: compareWithBaselines(run, subjects, winnerScores, baselines),
   }

@@ -6,9 +6,9 @@ import { holdoutCharts } from './html/forest.ts'
 import { type Child, type Markup, markup, name, styleElement } from './html/markup.ts'
 import { MAX_PAIRS, objectivePairs, scatterChart, scatterLegend } from './html/scatter.ts'
 import { STYLE } from './html/style.ts'
-import { baselineTable, comparisonTable, frontTable, heatmap, scrolling } from './html/tables.ts'
+import { baselineTable, comparisonTable, contenderTable, frontTable, heatmap, scrolling } from './html/tables.ts'
 import { printable } from './plain-text.ts'
-import { headline, searchNotes } from './summary.ts'
+import { contenderNote, headline, searchNotes } from './summary.ts'
 
 /** Failures listed one by one; the rest are counted. */
 const SHOWN_FAILURES = 20
@@ -80,8 +80,20 @@ function holdout(facts: RunFacts): Markup | undefined {
   return section(
     `Candidate ${winner.candidate.id} on held-out examples`,
     markup`<p>Nothing in the search has read these examples.${rule} Lines are 95 % intervals.</p>`,
+    contenders(facts),
     charts(holdoutCharts(facts)),
     facts.comparisons.length > 0 && [comparisonTable(facts), markup`<p class="note">${comparisonNote(facts)}</p>`],
+  )
+}
+
+function contenders(facts: RunFacts): Child {
+  const note = contenderNote(facts)
+  const table = contenderTable(facts)
+  return (
+    note !== undefined && [
+      markup`<p>${note}</p>`,
+      table && markup`<details><summary>How far behind the winner they are</summary>${table}</details>`,
+    ]
   )
 }
 

@@ -63,6 +63,23 @@ export interface Stratum {
   readonly pseudo?: { readonly count: number; readonly mean: number; readonly variance: number }
 }
 
+/** A stratum by its moments. */
+export interface StratumMoments {
+  readonly count: number
+  readonly mean: number
+  /** Sum of squared distances from `mean`. */
+  readonly squares: number
+  readonly pseudo?: Stratum['pseudo']
+}
+
+export interface Estimate {
+  readonly centre: number
+  /** Of the centre. */
+  readonly variance: number
+  /** Degrees of freedom of `variance`. */
+  readonly nu: number
+}
+
 /**
  * Interval of a sum of independent stratum means: normal-theory with the stratified standard error and Satterthwaite's degrees of freedom
  * (F. E. Satterthwaite, Biometrics Bulletin 2, 1946). `undefined` when a stratum has a single example and no pseudo-examples.
@@ -73,24 +90,39 @@ export interface Stratum {
  * discordant, which is where an honest width matters most.
  */
 export function stratifiedInterval(strata: readonly Stratum[]): Interval | undefined {
+  const estimate = stratifiedEstimate(strata.map(momentsOf))
+  if (estimate === undefined) return undefined
+  const { centre, variance, nu } = estimate
+  const half = variance === 0 ? 0 : studentQuantile(nu) * Math.sqrt(variance)
+  return { low: centre - half, high: centre + half }
+}
+
+/** What `stratifiedInterval` is made of. */
+export function stratifiedEstimate(strata: readonly StratumMoments[]): Estimate | undefined {
   let centre = 0
   let variance = 0
   let satterthwaite = 0
-  for (const { contributions, pseudo } of strata) {
-    const count = contributions.length
+  for (const { count, mean: ownMean, squares: ownSquares, pseudo } of strata) {
     const extra = pseudo?.count ?? 0
-    if (count + extra <= 1) return undefined
-    let sum = extra * (pseudo?.mean ?? 0)
-    for (const x of contributions) sum += x
-    const average = sum / (count + extra)
-    let squares = extra * ((pseudo?.variance ?? 0) + ((pseudo?.mean ?? 0) - average) ** 2)
-    for (const x of contributions) squares += (x - average) ** 2
     const total = count + extra
+    if (total <= 1) return undefined
+    const imagined = pseudo?.mean ?? 0
+    const average = (count * ownMean + extra * imagined) / total
+    const squares =
+      ownSquares + count * (ownMean - average) ** 2 + extra * ((pseudo?.variance ?? 0) + (imagined - average) ** 2)
     const ofMean = extra > 0 ? squares / total / total : squares / (total - 1) / total
     centre += average
     variance += ofMean
     satterthwaite += ofMean ** 2 / (total - 1)
   }
-  const half = variance === 0 ? 0 : studentQuantile(variance ** 2 / satterthwaite) * Math.sqrt(variance)
-  return { low: centre - half, high: centre + half }
+  return { centre, variance, nu: variance ** 2 / satterthwaite }
+}
+
+function momentsOf({ contributions, pseudo }: Stratum): StratumMoments {
+  let sum = 0
+  for (const x of contributions) sum += x
+  const average = sum / contributions.length
+  let squares = 0
+  for (const x of contributions) squares += (x - average) ** 2
+  return { count: contributions.length, mean: average, squares, ...(pseudo && { pseudo }) }
 }

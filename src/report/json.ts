@@ -28,6 +28,8 @@ export interface FrontJson {
   /** Which criterion ended the search; `null`: it has not ended. */
   readonly stopped: string | null
   readonly winner: { readonly id: number; readonly rule: string } | null
+  /** The front's other members on `select`, with simultaneous 95 % intervals of how far they are behind the winner. `null`: none. */
+  readonly contenders: RunFacts['contenders'] | null
   readonly comparisons: RunFacts['comparisons']
 }
 
@@ -72,6 +74,7 @@ export function frontJson(facts: RunFacts): FrontJson {
     budget: facts.budget,
     stopped: facts.stopReason?.criterion ?? null,
     winner: facts.winner === undefined ? null : { id: facts.winner.candidate.id, rule: facts.winner.rule },
+    contenders: facts.contenders ?? null,
     comparisons: facts.comparisons,
   }
 }

@@ -14,7 +14,7 @@ import {
 } from './format.ts'
 import { stringify } from './json.ts'
 import { printable } from './plain-text.ts'
-import { headline, searchNotes } from './summary.ts'
+import { contenderNote, headline, searchNotes } from './summary.ts'
 import { meanOf, valuesOf, withInterval } from './text-parts.ts'
 
 /** The report as Markdown (GitHub's tables), to be read where HTML is not: a merge request, a model card. */
@@ -67,7 +67,9 @@ function holdout(facts: RunFacts): string[] {
     ...objectives.map(o => `${escapeMarkdown(o.name)} ${arrow(o, false)}`),
   ]
   const rule = winner.rule === '' ? '' : ` Chosen by: ${escapeMarkdown(winner.rule, 400)}.`
-  return ['## Held-out examples', `With 95 % intervals.${rule}`, table(head, body)]
+  const note = contenderNote(facts)
+  const how = `With 95 % intervals.${rule}${note === undefined ? '' : ` ${escapeMarkdown(note, Infinity)}`}`
+  return ['## Held-out examples', how, table(head, body)]
 }
 
 function comparisons(facts: RunFacts): string[] {

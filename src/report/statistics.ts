@@ -179,12 +179,12 @@ function groupByCount(which: readonly number[], evaluation: Scored): number[][] 
   return [...groups.values()]
 }
 
-function isBinary(scores: Float32Array): boolean {
+export function isBinary(scores: Float32Array): boolean {
   return scores.every(score => score === 0 || score === 1)
 }
 
 /** Example scores are float32, so their mean agrees with the value to about six digits. */
-function isMeanOf(value: number, scores: Float32Array): boolean {
+export function isMeanOf(value: number, scores: Float32Array): boolean {
   let sum = 0
   let magnitude = 0
   for (const score of scores) {

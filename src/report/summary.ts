@@ -4,6 +4,8 @@ import { plural } from './format.ts'
 import { printable } from './plain-text.ts'
 
 const LONGEST_REASON = 300
+/** A sentence names at most so many candidates. */
+const MOST_NAMED = 12
 
 /** What may be claimed about the winner, in a sentence or two. The word "better" stands for a verdict of the test, nothing less. */
 export function headline(facts: RunFacts): string {
@@ -28,6 +30,26 @@ export function headline(facts: RunFacts): string {
     ...(untested.length > 0 ? [`not tested against ${list(untested)}`] : []),
   ]
   return `On held-out examples, candidate ${winner.candidate.id} is ${parts.join('; ')}.`
+}
+
+/** Which members of the front might as well have been the winner. */
+export function contenderNote({ contenders }: Pick<RunFacts, 'contenders'>): string | undefined {
+  if (contenders === undefined) return undefined
+  const { others, failed, behind } = contenders
+  const failures = failed.length === 0 ? '' : ` ${plural(failed.length, 'other member')} failed on select.`
+  if ('reason' in behind)
+    return `Whether the other ${others === 1 ? 'member' : `${others} members`} of the front can be told from it on select is not known: ${printable(behind.reason, LONGEST_REASON)}.${failures}`
+  if (behind.length === 0) return failures.trim()
+  const level = behind.filter(({ isLevel }) => isLevel).map(({ id }) => `${id}`)
+  const named =
+    level.length > MOST_NAMED + 1 ? [...level.slice(0, MOST_NAMED), `${level.length - MOST_NAMED} more`] : level
+  const found =
+    level.length === 0
+      ? behind.length === 1
+        ? 'the other member of the front is told from it'
+        : `all ${behind.length} other members of the front are told from it`
+      : `${level.length} of the ${plural(behind.length, 'other member')} of the front cannot be told from it: ${list(named)}`
+  return `On select, ${found} (simultaneous 95 % intervals).${failures}`
 }
 
 /** Sentences about how the search went about it: what it began with, and who took over when, and why. */

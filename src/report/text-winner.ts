@@ -1,6 +1,7 @@
 import type { RunFacts } from './facts.ts'
 import { comparisonNote, formatP, formatSigned, type NumberFormat, numberFormat, verdictMark } from './format.ts'
 import { printable, wrap } from './plain-text.ts'
+import { contenderNote } from './summary.ts'
 import { type Cell, type Column, formatTable, unpainted } from './table.ts'
 import {
   intervalText,
@@ -20,6 +21,8 @@ export function renderWinner(facts: RunFacts, options: TextOptions): string {
   const paint = options.paint ?? unpainted
   const lines = [paint('bold', `Winner: candidate ${winner.candidate.id}`)]
   if (winner.rule !== '') lines.push(...wrap(`Chosen by: ${printable(winner.rule, 400)}`, options.width))
+  const note = contenderNote(facts)
+  if (note !== undefined) lines.push(...wrap(note, options.width))
   if (winner.candidate.scores.holdout === undefined) {
     lines.push('', ...wrap('It has no holdout scores: nothing can be claimed about it.', options.width))
     return lines.join('\n')

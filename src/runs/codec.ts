@@ -121,6 +121,7 @@ const manifestSchema = z.strictObject({
         ideal: z.number().optional(),
         perExample: z.strictObject({ low: z.number().optional(), high: z.number().optional() }).optional(),
         isMeasured: z.literal(true).optional(),
+        isExact: z.literal(true).optional(),
       }),
     )
     .min(1),

@@ -102,6 +102,6 @@ export function propertyObjective(options: PropertyOptions): Objective {
     unit,
     reference: worst,
     ideal: 0,
-    ...(isMeasured && { isMeasured }),
+    ...(isMeasured ? { isMeasured } : { isExact: true }),
   }
 }

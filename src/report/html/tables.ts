@@ -50,6 +50,23 @@ export function comparisonTable(facts: RunFacts): Markup {
   )
 }
 
+/** The other members of the front on `select`: where there are intervals. */
+export function contenderTable({ contenders }: Pick<RunFacts, 'contenders'>): Markup | undefined {
+  if (contenders === undefined || 'reason' in contenders.behind || contenders.behind.length === 0) return undefined
+  const format = numberFormat(
+    contenders.behind.flatMap(({ difference, interval }) => [difference, interval.low, interval.high]),
+  )
+  const signed: NumberFormat = value => minus(formatSigned(value, format))
+  const rows = contenders.behind.map(
+    ({ id, difference, interval, isLevel }) =>
+      markup`<tr><th scope="row">${id}</th><td class="n">${signed(difference)}</td><td class="range">${formatInterval(interval, signed)}</td><td>${isLevel ? 'not told from it' : 'behind'}</td></tr>`,
+  )
+  return scrolling(
+    'The front behind the winner on select',
+    markup`<table><thead><tr><th scope="col">candidate</th><th scope="col" class="n">scalarised loss beyond the winner’s</th><th scope="col">simultaneous 95 % interval</th><th scope="col"></th></tr></thead><tbody>${rows}</tbody></table>`,
+  )
+}
+
 interface ModelRow {
   readonly label: Child
   readonly winner: boolean
