@@ -155,3 +155,24 @@ function agreeing(z: readonly number[]): number[] {
   const positive = sumOf(z) >= 0
   return z.flatMap((value, m) => ((positive ? value > 0 : value < 0) ? [m] : []))
 }
+
+/**
+ * `assembly/stream-ranks.ts`: whether an element stays, by the rank of its magnitude in its row: where its random word is at most `last` of it. Of equal
+ * magnitudes the later has the lower rank; they are compared in float64, where differences of float32 numbers are told apart.
+ * @param words random, by element
+ */
+export function maskByRankTwin(
+  x: Float32Array,
+  base: Float32Array,
+  columns: number,
+  words: (i: number) => number,
+  last: Uint32Array,
+): boolean[] {
+  const kept = new Array<boolean>(x.length)
+  const size = (i: number) => Math.abs(x[i]! - base[i]!)
+  for (let row = 0; row < x.length; row += columns) {
+    const order = Array.from({ length: columns }, (_, k) => row + k).sort((a, b) => size(a) - size(b) || b - a)
+    for (const [rank, i] of order.entries()) kept[i] = words(i) <= last[rank]!
+  }
+  return kept
+}

@@ -119,7 +119,7 @@ function thinningOf(
       const epsilon = coefficients.epsilon![m]!
       const columns = shape.length < 2 ? elements : shape[1]!
       if (density <= 0) return 'nothing'
-      if (!(density - epsilon > 0 && density + epsilon < 1)) return undefined
+      if (!(epsilon >= 0 && density - epsilon > 0 && density + epsilon < 1)) return undefined
       if (shape.length > 2 || columns > COLUMNS_LIMIT) return undefined
       return { kind: 'rank', ...keys(), columns, density, epsilon }
     }

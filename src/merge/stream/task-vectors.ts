@@ -9,7 +9,11 @@ import { aligned, type TensorBytes, TileFrame, type TileSizes } from './tile-fra
 const MASK_BYTES_LIMIT = 64 << 20
 /** mergekit leaves norms below this alone. */
 const NEGLIGIBLE = 1e-7
-const RADIX_COUNTERS = 6144 * 4
+/** As in `kernel/assembly/stream-ranks.ts`: its tables, and bytes for an element of a row. */
+const RANK_TABLES = 221_376
+const RANK_BYTES = 28
+/** Bytes behind a mask that are touched with it. */
+const MASK_SLACK = 4
 
 /**
  * `operators/task-vector-family.ts` in passes: cuts of the magnitudes where elements are selected by them, then norms where kept elements
@@ -64,9 +68,9 @@ class TaskVectorMerge {
     this.#left = take(models.length * 16)
     this.#terms = take(cutTermsBytes(models.length))
     this.#vectors = each(whole * 4)
-    this.#bits = each(whole / 8)
+    this.#bits = each(whole / 8 + MASK_SLACK)
     this.#ranks = each(columns * 4)
-    this.#scratch = take(columns === 0 ? 0 : columns * 32 + RADIX_COUNTERS)
+    this.#scratch = take(columns === 0 ? 0 : columns * RANK_BYTES + RANK_TABLES)
     const selected = models.flatMap(({ thinning }) => (thinning.kind === 'largest' ? [thinning] : []))
     const cuts = selected.reduce((sum, { from }) => sum + (from === 0 ? 1 : 2), 0)
     const room = take(cuts === 0 ? 0 : cutBytes(selected.length, cuts, chunk))

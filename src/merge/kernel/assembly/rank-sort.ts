@@ -3,7 +3,7 @@
 // descending order; then each bucket is sorted by the lower 15 bits, stably. Those wait in the second half of the result, where each bucket's are
 // read before its positions are written: positions of a bucket that ends at e end before byte 4 e, lower bits begin at byte 2 n + 2 e.
 import { countUpper, magnitude } from './select'
-import { sortPairs } from './stream-ranks'
+import { sortPairs } from './sort-pairs'
 
 const UPPERS: usize = 65536
 const LOWERS: usize = 32768

@@ -22,8 +22,9 @@ export function maskRandom(bits: usize, first: u32, key: u32, second: u32, last:
   }
 }
 
+/** The random words of four positions. */
 @inline
-function word(position: v128, key: v128, second: v128): v128 {
+export function word(position: v128, key: v128, second: v128): v128 {
   return mix(i32x4.add(mix(v128.xor(position, key)), second))
 }
 
@@ -49,8 +50,9 @@ function mixWord(x: u32): u32 {
   return h ^ (h >> 14)
 }
 
+/** Sixteen lanes of all ones or none, as bits. */
 @inline
-function packed(a: v128, b: v128, c: v128, d: v128): i32 {
+export function packed(a: v128, b: v128, c: v128, d: v128): i32 {
   return i8x16.bitmask(i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d)))
 }
 

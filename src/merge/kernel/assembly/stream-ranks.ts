@@ -1,87 +1,272 @@
-// Keep probabilities by rank within rows, as DELLA has them: every row is sorted by magnitude, exactly.
-import { wordAt } from './stream-masks'
+// Keep probabilities by rank within rows, as DELLA has them, with no more sorting than they need: a word below the probability of the
+// lowest rank stays whatever its rank is, one above that of the highest never does. The few between are told by a count of magnitudes in
+// buckets, which bounds all ranks; for those that these bounds leave open, the rank itself is found.
+import { exactMagnitude, sortBucket } from './rank-bucket'
+import { packed, word, wordAt } from './stream-masks'
+import { magnitude } from './stream-reduce'
+
+/** So many binades, 2^4, below the largest magnitude of a row have buckets of their own; all smaller ones but 0 share one. */
+const LOG_BINADES: u32 = 4
+/** Buckets by length of the rows: at least, and at most. */
+const LOG_LEAST: u32 = 6
+const LOG_MOST: u32 = 14
+/** For more open ranks, those of equal magnitudes are told by their order. So many that are left are counted one by one; for more, buckets are sorted. */
+const EQUAL: i32 = 6
+const COUNTED: i32 = 64
+const UNMARKED: u32 = 0xffffffff
+const COUNTERS: usize = 24576
+/** Of the ranks in an entry; columns are at most 2^20. */
+const RANK_BITS: u32 = 21
+
+// Where things lie in the scratch memory, and how magnitudes become buckets: of the row that is worked on.
+let keys: usize = 0
+let starts: usize = 0
+let cursors: usize = 0
+let list: usize = 0 // of open elements, with their words; then of positions by bucket
+let work: usize = 0
+let shift: u32 = 0
+let lowest: i32 = 0
+let buckets: i32 = 0
 
 /**
  * Sets the bits of the elements that stay: the element of rank r among the |x - b| of its row stays if its random word is at most
- * `last[r]`. Of equal magnitudes the later has the lower rank. The bits must be zero before.
- * @param last address of `columns` u32
- * @param scratch address of 4 columns u64 and 6144 u32
+ * `last[r]`. Of equal magnitudes the later has the lower rank. The bits must be zero before; up to 3 bytes behind them are read and written.
+ * @param last address of `columns` u32, none less than the one before
+ * @param columns at most 2^20
+ * @param scratch address of 28 columns + 221376 bytes
  */
 export function maskByRank(
   bits: usize, x: usize, base: usize, rows: i32, columns: i32, first: u32, key: u32, second: u32, last: usize, scratch: usize,
 ): void {
-  const residuals = scratch
-  const pairs = residuals + (<usize>columns << 4)
-  const counters = pairs + (<usize>columns << 4)
+  const log = min(max(LOG_LEAST, 31 - <u32>clz(columns | 1)), LOG_MOST)
+  buckets = 1 << log
+  shift = 23 + LOG_BINADES - log
+  starts = scratch + 64
+  cursors = starts + (4 << LOG_MOST) + 64
+  work = cursors + (8 << LOG_MOST)
+  list = work + COUNTERS + (<usize>columns << 4)
+  keys = list + (<usize>columns << 3)
   for (let row = 0; row < rows; row++) {
     const offset = row * columns
-    const sorted = sortRow(x + (<usize>offset << 2), base + (<usize>offset << 2), columns, residuals, pairs, counters)
-    for (let r = 0; r < columns; r++) {
-      const i = offset + <i32>load<u32>(sorted + (<usize>r << 3))
-      if (wordAt(first + i, key, second) > load<u32>(last + (<usize>r << 2))) continue
-      const at = bits + (<usize>i >> 3)
-      store<u8>(at, <u8>(<i32>load<u8>(at) | (1 << (i & 7))))
+    const own = x + (<usize>offset << 2), from = base + (<usize>offset << 2)
+    countBuckets(own, from, columns)
+    let open = maskRow(bits, offset, columns, first + <u32>offset, key, second, last, scratch)
+    if (open > EQUAL) open = decideEqual(bits, own, from, offset, columns, last, open)
+    if (open > COUNTED) decideByBuckets(bits, own, from, offset, columns, first + <u32>offset, key, second, last, open)
+    else if (open > 0) decideByCounting(bits, own, from, offset, columns, last, open)
+  }
+}
+
+// Bytes from the first bucket to that of a magnitude.
+@inline
+function bucketOf(bits: u32, by: u32, low: i32): usize {
+  return <usize>(max(<i32>(bits >> by) - low, 0) + <i32>(bits != 0)) << 2
+}
+
+// Leaves the magnitudes' bits in `keys`, and in `starts` how many magnitudes are in the buckets before each.
+function countBuckets(x: usize, base: usize, columns: i32): void {
+  const end = <usize>columns << 2
+  let most = i32x4.splat(0)
+  for (let k: usize = 0; k < end; k += 16) {
+    const bits = magnitude(f32x4.sub(v128.load(x + k), v128.load(base + k)))
+    v128.store(keys + k, bits)
+    most = i32x4.max_s(most, bits)
+  }
+  // Whatever is behind the row: it counts as larger than all in it.
+  for (let k = end; k < ((end + 15) & ~15); k += 4) store<u32>(keys + k, 0x7fffffff)
+  const largest = max(
+    max(i32x4.extract_lane(most, 0), i32x4.extract_lane(most, 1)), max(i32x4.extract_lane(most, 2), i32x4.extract_lane(most, 3)),
+  )
+  const by = shift, top = max((largest >> by) - (buckets - 2), 0)
+  lowest = top
+  memory.fill(starts, 0, (<usize>buckets << 2) + 4)
+  const low = i32x4.splat(top), zero = i32x4.splat(0), from = keys, to = starts
+  const whole = end & ~15
+  for (let k: usize = 0; k < whole; k += 16) {
+    const bits = v128.load(from + k)
+    const bucket = i32x4.sub(i32x4.max_s(i32x4.sub(i32x4.shr_u(bits, by), low), zero), i32x4.ne(bits, zero))
+    const at = i32x4.shl(bucket, 2)
+    increment(to + <usize>i32x4.extract_lane(at, 0))
+    increment(to + <usize>i32x4.extract_lane(at, 1))
+    increment(to + <usize>i32x4.extract_lane(at, 2))
+    increment(to + <usize>i32x4.extract_lane(at, 3))
+  }
+  for (let k = whole; k < end; k += 4) increment(to + bucketOf(load<u32>(from + k), by, top))
+  let before: u32 = 0
+  for (let at = to, behind = to + (<usize>buckets << 2); at <= behind; at += 4) {
+    const own = load<u32>(at)
+    store<u32>(at, before)
+    before += own
+  }
+}
+
+@inline
+function increment(at: usize): void {
+  store<u32>(at, load<u32>(at) + 1)
+}
+
+// Decides by words, and by what is known of the ranks in each bucket. Lists those that are left, and says how many.
+function maskRow(
+  bits: usize, offset: i32, columns: i32, first: u32, key: u32, second: u32, last: usize, words: usize,
+): i32 {
+  const k = i32x4.splat(key), s = i32x4.splat(second), four = i32x4.splat(4)
+  const always = i32x4.splat(load<u32>(last)), sometimes = i32x4.splat(load<u32>(last + (<usize>(columns - 1) << 2)))
+  const whole = (offset & 7) == 0, by = shift, low = lowest, counts = starts, sizes = keys
+  let position = i32x4.add(i32x4.splat(first), i32x4(0, 1, 2, 3))
+  let open = list
+  for (let i = 0; i < columns; i += 16) {
+    const a = word(position, k, s)
+    position = i32x4.add(position, four)
+    const b = word(position, k, s)
+    position = i32x4.add(position, four)
+    const c = word(position, k, s)
+    position = i32x4.add(position, four)
+    const d = word(position, k, s)
+    position = i32x4.add(position, four)
+    v128.store(words, a)
+    v128.store(words, b, 16)
+    v128.store(words, c, 32)
+    v128.store(words, d, 48)
+    let kept = packed(i32x4.le_u(a, always), i32x4.le_u(b, always), i32x4.le_u(c, always), i32x4.le_u(d, always))
+    let between = kept ^ packed(i32x4.le_u(a, sometimes), i32x4.le_u(b, sometimes), i32x4.le_u(c, sometimes), i32x4.le_u(d, sometimes))
+    if (columns - i < 16) {
+      const own = (1 << (columns - i)) - 1
+      kept &= own
+      between &= own
+    }
+    for (; between; between &= between - 1) {
+      const lane = ctz(between)
+      const own = load<u32>(words + (<usize>lane << 2))
+      const start = counts + bucketOf(load<u32>(sizes + (<usize>(i + lane) << 2)), by, low)
+      const least = own <= load<u32>(last + (<usize>load<u32>(start) << 2))
+      const most = own <= load<u32>(last + (<usize>load<u32>(start, 4) << 2) - 4)
+      kept |= <i32>least << lane
+      store<u32>(open, i + lane)
+      store<u32>(open, own, 4)
+      open += <usize>(<i32>most & ~<i32>least) << 3
+    }
+    const at = bits + (<usize>(offset + i) >> 3)
+    if (whole) store<u16>(at, <u16>kept)
+    else store<u32>(at, load<u32>(at) | (<u32>kept << ((offset + i) & 7)))
+  }
+  return <i32>((open - list) >> 3)
+}
+
+@inline
+function setBit(bits: usize, i: i32): void {
+  const at = bits + (<usize>i >> 3)
+  store<u8>(at, <u8>(<i32>load<u8>(at) | (1 << (i & 7))))
+}
+
+// Where all magnitudes of a bucket are the same, the later an element comes the lower is its rank. As many are where models differ by few units
+// in the last place. An entry of a bucket has the next rank, then the bits below `shift` that are set in any of its magnitudes, and those
+// that are not set in any.
+function decideEqual(bits: usize, x: usize, base: usize, offset: i32, columns: i32, last: usize, open: i32): i32 {
+  const by = shift, low = lowest, sizes = keys, entries = cursors, ranks = work + COUNTERS
+  for (let at: usize = 0; at < <usize>buckets << 2; at += 4) store<u64>(entries + (at << 1), load<u32>(starts + at))
+  store<u64>(entries, load<u64>(entries, 8) | ~((1 << RANK_BITS) - 1), 8) // bucket 1 has more than one exponent
+  spoilRounded(x, base, columns)
+  const below = (1 << by) - 1
+  for (let i = columns - 1; i >= 0; i--) {
+    const size = load<u32>(sizes + (<usize>i << 2))
+    const at = entries + (bucketOf(size, by, low) << 1)
+    const entry = load<u64>(at)
+    store<u32>(ranks + (<usize>i << 2), <u32>entry & ((1 << RANK_BITS) - 1))
+    const own = size & below
+    store<u64>(at, (entry + 1) | (<u64>own << RANK_BITS) | (<u64>(own ^ below) << (2 * RANK_BITS)))
+  }
+  let left = list
+  for (let from = list; from < list + (<usize>open << 3); from += 8) {
+    const i = load<u32>(from), own = load<u32>(from, 4)
+    const entry = load<u64>(entries + (bucketOf(load<u32>(sizes + (<usize>i << 2)), by, low) << 1)) >>> RANK_BITS
+    if (entry & (entry >>> RANK_BITS) & ((1 << RANK_BITS) - 1)) {
+      store<u64>(left, load<u64>(from))
+      left += 8
+    } else if (own <= load<u32>(last + (<usize>load<u32>(ranks + (<usize>i << 2)) << 2))) setBit(bits, offset + <i32>i)
+  }
+  return <i32>((left - list) >> 3)
+}
+
+// Buckets with a difference that float32 rounded are taken to have different magnitudes.
+function spoilRounded(x: usize, base: usize, columns: i32): void {
+  for (let i = 0; i < columns; i += 4) {
+    const a = v128.load(x + (<usize>i << 2)), b = v128.load(base + (<usize>i << 2))
+    // D. E. Knuth's two-sum: what rounding took away, of a - b.
+    const d = f32x4.sub(a, b), c = f32x4.sub(d, a)
+    const rest = f32x4.sub(f32x4.sub(a, f32x4.sub(d, c)), f32x4.add(b, c))
+    for (let lanes = i32x4.bitmask(f32x4.ne(rest, f32x4.splat(0))); lanes; lanes &= lanes - 1) {
+      const lane = i + ctz(lanes)
+      if (lane >= columns) continue
+      const at = cursors + (bucketOf(load<u32>(keys + (<usize>lane << 2)), shift, lowest) << 1)
+      store<u64>(at, load<u64>(at) | ~((1 << RANK_BITS) - 1))
     }
   }
 }
 
-// Pairs are (key << 32) | position. Magnitudes are ordered by their float32, and where float32 cannot tell differences of float32 numbers
-// apart, by what rounding took away; a stable sort by that remainder goes first, where there is any.
-function sortRow(x: usize, base: usize, columns: i32, residuals: usize, pairs: usize, counters: usize): usize {
-  let anyResidual = false
-  for (let i = columns - 1, to = residuals; i >= 0; i--, to += 8) {
-    const a = load<f32>(x + (<usize>i << 2))
-    const b = load<f32>(base + (<usize>i << 2))
-    const rest = <f32>(abs(<f64>a - <f64>b) - <f64>abs(a - b))
-    if (rest != 0) anyResidual = true
-    const bits = reinterpret<u32>(rest + 0)
-    const ordered = bits & 0x80000000 ? ~bits : bits | 0x80000000
-    store<u64>(to, (<u64>ordered << 32) | <u64>i)
+function decideByCounting(bits: usize, x: usize, base: usize, offset: i32, columns: i32, last: usize, open: i32): void {
+  const end = keys + (((<usize>columns << 2) + 15) & ~15)
+  for (let entry = list; entry < list + (<usize>open << 3); entry += 8) {
+    const i = load<u32>(entry), own = load<u32>(entry, 4)
+    const key = load<u32>(keys + (<usize>i << 2))
+    const wanted = i32x4.splat(key)
+    let less = i32x4.splat(0), equal = less
+    for (let at = keys; at < end; at += 16) {
+      const others = v128.load(at)
+      less = i32x4.sub(less, i32x4.lt_s(others, wanted))
+      equal = i32x4.sub(equal, i32x4.eq(others, wanted))
+    }
+    const rank = last + (<usize>total(less) << 2)
+    if (own <= load<u32>(rank)) setBit(bits, offset + <i32>i)
+    else if (own > load<u32>(rank + (<usize>total(equal) << 2) - 4)) continue
+    else if (own <= load<u32>(rank + (<usize>equalBelow(x, base, i, wanted, end) << 2))) setBit(bits, offset + <i32>i)
   }
-  const order = anyResidual ? sortPairs(residuals, residuals + (<usize>columns << 3), columns, counters) : residuals
-  for (let k: usize = 0; k < <usize>columns << 3; k += 8) {
-    const i = <usize>load<u32>(order + k)
-    const size = reinterpret<u32>(abs(load<f32>(x + (i << 2)) - load<f32>(base + (i << 2))))
-    store<u64>(pairs + k, (<u64>size << 32) | <u64>i)
-  }
-  return sortPairs(pairs, pairs + (<usize>columns << 3), columns, counters)
 }
 
-/** Stable radix sort by the upper words: digits of 11 bits, or of 8 for short rows, whose counters would cost more than they save. */
-export function sortPairs(from: usize, to: usize, count: i32, counters: usize): usize {
-  const width: u32 = count < 1024 ? 8 : 11
-  const passes: i32 = count < 1024 ? 4 : 3
-  const size = <usize>4 << width
-  const mask = <u32>((1 << width) - 1)
-  const end = <usize>count << 3
-  memory.fill(counters, 0, <usize>passes * size)
-  for (let k: usize = 0; k < end; k += 8) {
-    let word = load<u32>(from + k, 4)
-    for (let at = counters; at < counters + <usize>passes * size; at += size) {
-      const slot = at + (<usize>(word & mask) << 2)
-      store<u32>(slot, load<u32>(slot) + 1)
-      word >>= width
+@inline
+function total(lanes: v128): u32 {
+  return i32x4.extract_lane(lanes, 0) + i32x4.extract_lane(lanes, 1) + i32x4.extract_lane(lanes, 2) + i32x4.extract_lane(lanes, 3)
+}
+
+// How many elements of the same float32 magnitude as the i-th are below it.
+function equalBelow(x: usize, base: usize, i: u32, wanted: v128, end: usize): u32 {
+  const size = exactMagnitude(x, base, i)
+  let below: u32 = 0
+  for (let at = keys; at < end; at += 16) {
+    const equal = i32x4.eq(v128.load(at), wanted)
+    if (!v128.any_true(equal)) continue
+    for (let lanes = i32x4.bitmask(equal); lanes; lanes &= lanes - 1) {
+      const j = <u32>((at - keys) >> 2) + ctz(lanes)
+      const other = exactMagnitude(x, base, j)
+      below += <u32>(other < size || (other == size && j > i))
     }
   }
-  for (let pass = 0; pass < passes; pass++, counters += size) {
-    const shift = <u32>pass * width
-    if (load<u32>(counters + (<usize>((load<u32>(from, 4) >> shift) & mask) << 2)) == <u32>count) continue // all alike
-    let total: u32 = 0
-    for (let at = counters; at < counters + size; at += 4) {
-      const own = load<u32>(at)
-      store<u32>(at, total)
-      total += own
-    }
-    for (let k: usize = 0; k < end; k += 8) {
-      const pair = load<u64>(from + k)
-      const slot = counters + (<usize>((<u32>(pair >> 32) >> shift) & mask) << 2)
-      const place = load<u32>(slot)
-      store<u32>(slot, place + 1)
-      store<u64>(to + (<usize>place << 3), pair)
-    }
-    const other = from
-    from = to
-    to = other
+  return below
+}
+
+function decideByBuckets(
+  bits: usize, x: usize, base: usize, offset: i32, columns: i32, first: u32, key: u32, second: u32, last: usize, open: i32,
+): void {
+  const by = shift, low = lowest, sizes = keys, order = list
+  memory.fill(cursors, 0xff, <usize>buckets << 2)
+  for (let entry = list; entry < list + (<usize>open << 3); entry += 8) {
+    const place = bucketOf(load<u32>(sizes + (<usize>load<u32>(entry) << 2)), by, low)
+    store<u32>(cursors + place, load<u32>(starts + place))
   }
-  return from
+  // Backwards: of equal magnitudes the later comes first.
+  for (let i = columns - 1; i >= 0; i--) {
+    const cursor = cursors + bucketOf(load<u32>(sizes + (<usize>i << 2)), by, low)
+    const place = load<u32>(cursor)
+    if (place == UNMARKED) continue
+    store<u32>(cursor, place + 1)
+    store<u32>(order + (<usize>place << 2), i)
+  }
+  for (let bucket: usize = 0; bucket < <usize>buckets << 2; bucket += 4) {
+    if (load<u32>(cursors + bucket) == UNMARKED) continue
+    const begin = load<u32>(starts + bucket), end = load<u32>(starts + bucket, 4)
+    sortBucket(list + (<usize>begin << 2), <i32>(end - begin), keys, x, base, work)
+    for (let r = begin; r < end; r++) {
+      const i = load<u32>(list + (<usize>r << 2))
+      if (wordAt(first + i, key, second) <= load<u32>(last + (<usize>r << 2))) setBit(bits, offset + <i32>i)
+    }
+  }
 }
