@@ -8,6 +8,8 @@ export default defineConfig({
     // One per core: by default one core is left idle, half of a machine that has two.
     maxWorkers: availableParallelism(),
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/helpers/setup-run.ts'],
+    setupFiles: ['test/helpers/setup-file.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

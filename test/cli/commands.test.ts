@@ -3,9 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { openCheckpoint } from '../../src/formats/open-file.ts'
 import { STRATEGIES } from '../../src/strategies/registry.ts'
+import { CommandSession } from '../helpers/command-session.ts'
 import { createTinyProject, type TinyProject } from '../helpers/tiny-project.ts'
 
-// The command contract, end to end: the built program, real files, real inference.
+// The command contract, end to end: the built program, real files, real inference. Searches and what they resume have a process
+// of their own; what only reads or rebuilds shares one.
 
 const frontSchema = z.looseObject({
   run: z.string(),
@@ -36,10 +38,12 @@ const frontSchema = z.looseObject({
 
 describe('the command line, end to end', () => {
   let project: TinyProject
+  let session: CommandSession
   let front: z.infer<typeof frontSchema>
 
   beforeAll(async () => {
     project = createTinyProject()
+    session = new CommandSession(project.folder)
     const search = await project.amalgam('search', 'space.yaml', '--json', '--workers', '2')
     expect(search.stderr).toContain('Run space-1: cma-es, 24 evaluations, seed 5, 8 slots')
     for (const option of ['weights', 'threads'])
@@ -47,7 +51,10 @@ describe('the command line, end to end', () => {
     expect(search.code).toBe(0)
     front = frontSchema.parse(JSON.parse(search.stdout))
   })
-  afterAll(() => project.remove())
+  afterAll(async () => {
+    await session.close()
+    project.remove()
+  })
 
   it('search prints the front in the form that other tools rely on', () => {
     expect(front).toMatchObject({ run: 'space-1', seed: 5, strategy: 'cma-es', evaluations: 24 })
@@ -67,15 +74,15 @@ describe('the command line, end to end', () => {
   })
 
   it('front, show and runs read the same run, and "latest" finds it', async () => {
-    const json = await project.amalgam('front', 'latest', '--json')
+    const json = await session.amalgam('front', 'latest', '--json')
     expect(frontSchema.parse(JSON.parse(json.stdout))).toEqual(front)
-    const csv = await project.amalgam('front', 'space-1', '--csv')
+    const csv = await session.amalgam('front', 'space-1', '--csv')
     expect(csv.stdout.trim().split('\n')).toHaveLength(front.candidates.length + 1)
-    const table = await project.amalgam('front', project.path('runs', 'space-1'))
+    const table = await session.amalgam('front', project.path('runs', 'space-1'))
     expect(table.stdout).toContain('Run space-1')
-    const shown = await project.amalgam('show', 'space-1', 'winner', '--json')
+    const shown = await session.amalgam('show', 'space-1', 'winner', '--json')
     expect(JSON.parse(shown.stdout)).toMatchObject({ id: front.winner.id })
-    const runs = await project.amalgam('runs', '--json')
+    const runs = await session.amalgam('runs', '--json')
     expect(JSON.parse(runs.stdout)).toMatchObject([{ id: 'space-1', state: 'finished', told: 24, budget: 24 }])
   })
 
@@ -98,7 +105,7 @@ describe('the command line, end to end', () => {
       select: winner.select,
       holdout: winner.holdout,
     })) {
-      const evaluated = await project.amalgam(
+      const evaluated = await session.amalgam(
         'evaluate',
         'merged/',
         '--evaluator',
@@ -109,16 +116,16 @@ describe('the command line, end to end', () => {
       )
       expect(JSON.parse(evaluated.stdout).values).toEqual(recorded)
     }
-    const again = await project.amalgam('evaluate', 'space-1:winner', '--split', 'holdout', '--json')
+    const again = await session.amalgam('evaluate', 'space-1:winner', '--split', 'holdout', '--json')
     expect(JSON.parse(again.stdout).values).toEqual(winner.holdout)
     expect(again.stderr).toMatch(/^evaluator: weights (inputs|initializers)\. .+\nevaluator: threads \d+\. .+\n$/)
   })
 
   it('a recipe on its own rebuilds the same bytes, and refuses other weights', async () => {
-    const recipe = await project.amalgam('show', 'space-1', 'winner', '--recipe')
+    const recipe = await session.amalgam('show', 'space-1', 'winner', '--recipe')
     project.write('recipe.yaml', recipe.stdout)
-    expect((await project.amalgam('merge', 'recipe.yaml', '--out', 'again.safetensors')).code).toBe(0)
-    await project.amalgam('merge', `space-1:${front.winner.id}`, '--out', 'first.safetensors')
+    expect((await session.amalgam('merge', 'recipe.yaml', '--out', 'again.safetensors')).code).toBe(0)
+    await session.amalgam('merge', `space-1:${front.winner.id}`, '--out', 'first.safetensors')
     const bytes = (file: string): Buffer => readFileSync(project.path(file))
     expect(bytes('again.safetensors').equals(bytes('first.safetensors'))).toBe(true)
     const checkpoint = openCheckpoint(project.path('again.safetensors'))
@@ -126,7 +133,7 @@ describe('the command line, end to end', () => {
     checkpoint.close()
 
     project.write('other.yaml', recipe.stdout.replace(/[0-9a-f]{64}/, 'f'.repeat(64)))
-    const refused = await project.amalgam('merge', 'other.yaml', '--out', 'no.safetensors')
+    const refused = await session.amalgam('merge', 'other.yaml', '--out', 'no.safetensors')
     expect(refused.code).toBe(2)
     expect(refused.stderr).toMatch(/Model "\w+" is not the one this recipe was made with: expected SHA-256 f{64}/)
     expect(existsSync(project.path('no.safetensors'))).toBe(false)
@@ -209,17 +216,17 @@ limit: 100
   })
 
   it('strategies lists every strategy, and the options of one with their defaults', async () => {
-    const listed = await project.amalgam('strategies')
+    const listed = await session.amalgam('strategies')
     expect(listed).toMatchObject({ code: 0, stderr: '' })
     for (const { kind, summary } of Object.values(STRATEGIES)) {
       expect(listed.stdout).toMatch(new RegExp(`^${kind} `, 'm'))
       expect(listed.stdout.replaceAll(/\s+/g, ' ')).toContain(summary)
     }
-    const grid = await project.amalgam('strategies', 'grid')
+    const grid = await session.amalgam('strategies', 'grid')
     expect(grid.stdout).toContain('\npoints: "auto"\n  Values per gene, both ends included')
-    const json = await project.amalgam('strategies', 'grid', '--json')
+    const json = await session.amalgam('strategies', 'grid', '--json')
     expect(JSON.parse(json.stdout)).toMatchObject({ v: 1, strategies: [{ kind: 'grid', options: { points: {} } }] })
-    expect(await project.amalgam('strategies', 'gird')).toMatchObject({
+    expect(await session.amalgam('strategies', 'gird')).toMatchObject({
       code: 2,
       stderr: 'error: Unknown strategy "gird".\n  Did you mean "grid"?\n',
     })

@@ -1,22 +1,32 @@
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openRun } from '../../src/runs/run-folder.ts'
-import { createTinyProject, EVALUATOR, SPACE, type TinyProject } from '../helpers/tiny-project.ts'
+import { CommandSession } from '../helpers/command-session.ts'
+import { type CommandResult, createTinyProject, EVALUATOR, SPACE, type TinyProject } from '../helpers/tiny-project.ts'
 
 // The obvious mistakes, made as a person makes them: each ends with its exit code and a sentence that names the thing, what was
 // required, what was found and what to do; none leaves a run behind or loses one.
 
 let project: TinyProject
+let session: CommandSession
 
 beforeAll(async () => {
   project = createTinyProject()
+  session = new CommandSession(project.folder)
   const search = await project.amalgam('search', 'space.yaml', '--budget', '9', '--run', 'good')
   expect(search.code).toBe(0)
 })
-afterAll(() => project.remove())
+afterAll(async () => {
+  await session.close()
+  project.remove()
+})
 
+/** Most mistakes are made in one process, which saves loading the program for each; some in a process of their own, for its exit. */
 async function refused(code: number, message: RegExp, ...args: string[]): Promise<void> {
-  const result = await project.amalgam(...args)
+  isRefusal(await session.amalgam(...args), code, message)
+}
+
+function isRefusal(result: CommandResult, code: number, message: RegExp): void {
   expect(result.stderr).toMatch(message)
   expect(result.stderr).not.toMatch(/\n\s+at /) // no stack: this is expected, not a bug
   expect(result.stdout).toBe('')
@@ -44,6 +54,11 @@ describe('usage', () => {
     [['show', 'good', '--recipe'], /--recipe needs a candidate/],
   ])('%j exits with 2', async (args, message) => {
     await refused(2, message, ...args)
+  })
+
+  it('the process of a command that is refused exits with its code', async () => {
+    isRefusal(await project.amalgam('serach'), 2, /unknown command 'serach'/)
+    isRefusal(await project.amalgam('show', 'good', '99'), 2, /There is no candidate "99"/)
   })
 })
 
@@ -125,7 +140,7 @@ describe('files', () => {
 describe('runs', () => {
   it('an unknown run exits with 3 and suggests the nearest', async () => {
     await refused(3, /There is no run "latest"|There is no run under runs/, 'front', 'latest')
-    await refused(3, /There is no run "godo"/, 'resume', 'godo')
+    isRefusal(await project.amalgam('resume', 'godo'), 3, /There is no run "godo"/)
   })
 
   it('a folder that already holds a run is not overwritten', async () => {
@@ -135,8 +150,9 @@ describe('runs', () => {
   it('a locked run exits with 75 and names the holder; reading it works meanwhile', async () => {
     const run = openRun(project.path('good'))
     try {
-      await refused(75, new RegExp(`process ${process.pid}|pid ${process.pid}`), 'resume', 'good')
-      expect((await project.amalgam('front', 'good', '--json')).code).toBe(0)
+      const locked = await project.amalgam('resume', 'good')
+      isRefusal(locked, 75, new RegExp(`process ${process.pid}|pid ${process.pid}`))
+      expect((await session.amalgam('front', 'good', '--json')).code).toBe(0)
     } finally {
       run.close()
     }
@@ -178,13 +194,13 @@ describe('runs', () => {
     } finally {
       writeFileSync(model, original)
     }
-    expect(JSON.parse((await project.amalgam('front', 'good', '--json')).stdout).evaluations).toBe(9)
+    expect(JSON.parse((await session.amalgam('front', 'good', '--json')).stdout).evaluations).toBe(9)
     expect((await project.amalgam('resume', 'good', '--budget', '12')).code).toBe(0)
   })
 
   it('missing weights stop a resume with 2 and lose nothing', async () => {
     rmSync(project.path('models/right.safetensors'))
     await refused(2, /right\.safetensors/, 'resume', 'good', '--budget', '14')
-    expect((await project.amalgam('front', 'good', '--json')).code).toBe(0)
+    expect((await session.amalgam('front', 'good', '--json')).code).toBe(0)
   })
 })

@@ -10,6 +10,7 @@ import { cutAtStop, normalised } from '../../src/evaluation/onnx/language/answer
 import { createEvaluator, evaluatorReference } from '../../src/evaluation/registry.ts'
 import type { MergedModel } from '../../src/merge/model.ts'
 import { describeEvaluator } from '../contracts/evaluator-contract.ts'
+import { temporaryFolder } from '../helpers/temporary-folders.ts'
 import { rejectionOf } from '../helpers/thrown.ts'
 import { cachedGraph, cachedModel, languageGraph, languageModel, PREFIX } from './language-fixture.ts'
 
@@ -105,6 +106,7 @@ describe('the tiny Llama', () => {
           kind: 'onnx',
           id: 'llama',
           graph,
+          threads: 1, // trying several is not what is tested, and takes longest where tests run beside each other
           constants: ['*.table'],
           text: { tokenizer: 'bytes', prefix_token: 0, max_length: 256 },
           tasks: [
@@ -273,7 +275,7 @@ for (const [graph, model] of [
   ['plain.onnx', languageModel],
 ] as const)
   describeEvaluator(`onnx, generation, ${graph}`, async () => {
-    const own = await mkdtemp(join(tmpdir(), 'amalgam-generation-contract-'))
+    const own = temporaryFolder('generation-contract')
     await writeFiles(own, 1)
     const chance = model(0)
     for (const { data } of chance.tensors.values()) data.fill(0)

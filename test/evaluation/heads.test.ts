@@ -1,12 +1,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createEvaluator, evaluatorReference } from '../../src/evaluation/registry.ts'
 import { openCheckpoint } from '../../src/formats/open-file.ts'
 import { writeSafetensors } from '../../src/formats/write-file.ts'
 import type { MergedModel } from '../../src/merge/model.ts'
 import { describeEvaluator } from '../contracts/evaluator-contract.ts'
+import { CommandSession } from '../helpers/command-session.ts'
+import { temporaryFolder } from '../helpers/temporary-folders.ts'
 import { rejectionOf } from '../helpers/thrown.ts'
 import { runAmalgam } from '../helpers/tiny-project.ts'
 import { csv, inOrder, mlpGraph, mlpLogits, randomModel, rows, tensor } from './onnx-fixture.ts'
@@ -183,6 +185,8 @@ describe('heads that are refused', () => {
 
 it('a search merges experts whose heads differ in shape, writes what is merged, and names what is not', async () => {
   await writeFile(join(folder, 'heads.yaml'), JSON.stringify(DOCUMENT))
+  const session = new CommandSession(folder)
+  onTestFinished(() => session.close())
   const space = {
     genome: { merge_method: 'linear', models: TASKS.map(({ name }) => `${name}.safetensors`) },
     evaluator: 'heads.yaml',
@@ -191,29 +195,29 @@ it('a search merges experts whose heads differ in shape, writes what is merged, 
     seed: 1,
   }
   await writeFile(join(folder, 'space.yaml'), JSON.stringify(space))
-  expect(await runAmalgam(folder, ['validate', 'space.yaml'])).toMatchObject({ code: 0 })
+  expect(await session.amalgam('validate', 'space.yaml')).toMatchObject({ code: 0 })
   const searched = await runAmalgam(folder, ['search', 'space.yaml', '--run', 'runs/one', '--workers', '1'])
   expect(searched).toMatchObject({ code: 0 })
   const resumed = await runAmalgam(folder, ['resume', 'runs/one', '--budget', '8'])
   expect(resumed).toMatchObject({ code: 0 })
 
-  const merged = await runAmalgam(folder, ['merge', 'runs/one:winner', '--out', 'merged.safetensors', '--compare'])
+  const merged = await session.amalgam('merge', 'runs/one:winner', '--out', 'merged.safetensors', '--compare')
   expect(merged).toMatchObject({ code: 0, stderr: '' })
   const checkpoint = openCheckpoint(join(folder, 'merged.safetensors'))
   expect([...checkpoint.tensors.keys()].sort()).toEqual(['layers.0.bias', 'layers.0.weight'])
   checkpoint.close()
 
   // The file, and the recipe as it is shown, score as the winner did.
-  const shown = JSON.parse((await runAmalgam(folder, ['show', 'runs/one', 'winner', '--json'])).stdout)
-  const evaluated = await runAmalgam(folder, ['evaluate', 'merged.safetensors', '--evaluator', 'heads.yaml', '--json'])
+  const shown = JSON.parse((await session.amalgam('show', 'runs/one', 'winner', '--json')).stdout)
+  const evaluated = await session.amalgam('evaluate', 'merged.safetensors', '--evaluator', 'heads.yaml', '--json')
   expect(evaluated).toMatchObject({ code: 0 })
   const { values } = JSON.parse(evaluated.stdout)
   for (const [name, value] of Object.entries(shown.values ?? shown.candidate.values))
     expect(values[name]).toBeCloseTo(value as number, 5)
-  const recipe = await runAmalgam(folder, ['show', 'runs/one', 'winner', '--recipe'])
+  const recipe = await session.amalgam('show', 'runs/one', 'winner', '--recipe')
   expect(recipe.stdout).toMatch(/without:\s*\n\s*- layers\.1\.\*/)
   // An expert is scored without its own head too.
-  const single = await runAmalgam(folder, ['evaluate', 'four.safetensors', '--evaluator', 'heads.yaml', '--json'])
+  const single = await session.amalgam('evaluate', 'four.safetensors', '--evaluator', 'heads.yaml', '--json')
   expect(single).toMatchObject({ code: 0 })
   expect(Object.keys(JSON.parse(single.stdout).values)).toHaveLength(3)
 
@@ -223,13 +227,13 @@ it('a search merges experts whose heads differ in shape, writes what is merged, 
   const objectives = [{ task: 'two', metric: 'accuracy' }]
   await writeFile(join(folder, 'plain.yaml'), JSON.stringify({ ...plain, tasks, objectives }))
   await writeFile(join(folder, 'plain-space.yaml'), JSON.stringify({ ...space, evaluator: 'plain.yaml' }))
-  const refused = await runAmalgam(folder, ['validate', 'plain-space.yaml'])
+  const refused = await session.amalgam('validate', 'plain-space.yaml')
   expect(refused.code).not.toBe(0)
   expect(refused.stderr).toMatch(/must agree in the shape of every tensor: "layers\.1\.bias" is \[2\]/)
 }, 120_000)
 
 describeEvaluator('onnx, heads of three tasks', async () => {
-  const own = await mkdtemp(join(tmpdir(), 'amalgam-heads-contract-'))
+  const own = temporaryFolder('heads-contract')
   await writeFiles(own)
   const chance = encoder(0, 0)
   return {

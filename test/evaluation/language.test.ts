@@ -8,6 +8,7 @@ import { continuationRow, encodePair, rollingWindows } from '../../src/evaluatio
 import { wordCount } from '../../src/evaluation/onnx/tasks/language-model.ts'
 import { createEvaluator, evaluatorReference } from '../../src/evaluation/registry.ts'
 import { describeEvaluator } from '../contracts/evaluator-contract.ts'
+import { temporaryFolder } from '../helpers/temporary-folders.ts'
 import { rejectionOf } from '../helpers/thrown.ts'
 import { languageGraph, languageModel, logProbabilities, PREFIX, TEXTS, VOCABULARY } from './language-fixture.ts'
 
@@ -276,7 +277,7 @@ describe('a language model evaluator that is refused', () => {
 })
 
 describeEvaluator('onnx, language models', async () => {
-  const own = await mkdtemp(join(tmpdir(), 'amalgam-language-contract-'))
+  const own = temporaryFolder('language-contract')
   await writeFiles(own)
   const objectives = [...ALL.filter(({ metric }) => !metric.includes('perplexity')), ...CHOICE]
   const chance = languageModel(0)

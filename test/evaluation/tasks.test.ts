@@ -14,6 +14,7 @@ import { buildOnnxModel } from '../../src/formats/onnx-build.ts'
 import type { MergedModel } from '../../src/merge/model.ts'
 import { createRng } from '../../src/rng.ts'
 import { describeEvaluator } from '../contracts/evaluator-contract.ts'
+import { temporaryFolder } from '../helpers/temporary-folders.ts'
 import { rejectionOf } from '../helpers/thrown.ts'
 import { mlpGraph, mlpLogits, randomModel, tensor, WIDTHS } from './onnx-fixture.ts'
 
@@ -362,7 +363,7 @@ const CONTRACT = [
   { task: 'e', metric: 'mean_reciprocal_rank' },
 ]
 describeEvaluator('onnx, regression, multi-label and retrieval', async () => {
-  const own = await mkdtemp(join(tmpdir(), 'amalgam-tasks-contract-'))
+  const own = temporaryFolder('tasks-contract')
   await writeData(own)
   const chance = randomModel(0)
   for (const { data } of chance.tensors.values()) data.fill(0)

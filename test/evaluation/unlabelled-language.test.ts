@@ -89,6 +89,7 @@ describe('texts without labels', () => {
     const evaluator = await make(
       {
         graph: join(LLAMA, 'llama.onnx'),
+        threads: 1,
         constants: ['*.table'],
         text: { tokenizer: 'bytes', prefix_token: 0, max_length: 24 },
         tasks: [{ ...TASK, expert: join(LLAMA, 'english'), hidden }],
@@ -313,7 +314,9 @@ describeEvaluator('onnx, language models beside an expert', async () => {
 
 it('the shipped Llama can be merged without a label: every expert is right on its own texts, and their average is nearer than the base', async () => {
   const text = await readFile(join(ROOT, 'evaluators/tiny-llama-unlabelled.yaml'), 'utf8')
-  const evaluator = await createEvaluator(evaluatorReference(parse(text), join(ROOT, 'evaluators'), 'u.yaml'))
+  // One thread: trying several takes most of the time where tests run beside each other, and has tests of its own.
+  const document = { ...parse(text), threads: 1 }
+  const evaluator = await createEvaluator(evaluatorReference(document, join(ROOT, 'evaluators'), 'u.yaml'))
   const session = await evaluator.open()
   const some = [0, 1, 2].map(() => ({ begin: 0, end: 4 }))
   const scored = async (model: MergedModel) => (await session.score(model, 'select', some)).values

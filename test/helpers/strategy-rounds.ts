@@ -1,6 +1,16 @@
 import type { Snapshot, Strategy } from '../../src/strategies/strategy.ts'
 import { candidateOf, scored, type TestProblem } from '../problems/problem.ts'
 
+/** A strategy to restore from `snapshot` and to go on with, for `rounds` rounds. */
+export interface StrategyRounds {
+  readonly kind: string
+  readonly options: unknown
+  readonly snapshot: Snapshot
+  readonly seed: number
+  readonly firstId: number
+  readonly rounds: number
+}
+
 export interface Continuation {
   readonly genomes: readonly (readonly number[])[]
   readonly snapshot: Snapshot

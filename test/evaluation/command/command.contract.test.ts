@@ -1,10 +1,8 @@
-import { rmSync } from 'node:fs'
-import { afterAll } from 'vitest'
 import { describeEvaluator, type EvaluatorSubject } from '../../contracts/evaluator-contract.ts'
-import { make, modelWith, ONCE, temporaryFolder, writeExamples } from './support.ts'
+import { temporaryFolder } from '../../helpers/temporary-folders.ts'
+import { make, modelWith, ONCE, writeExamples } from './support.ts'
 
-const folder = temporaryFolder()
-afterAll(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder('command')
 
 const subject = (document: Readonly<Record<string, unknown>>): EvaluatorSubject => ({
   create: () => make(folder, document),

@@ -1,12 +1,11 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeEach, expect, it } from 'vitest'
+import { beforeEach, expect, it } from 'vitest'
 import { readLmEvalAnswer, samplesArgument } from '../../../src/evaluation/command/lm-eval.ts'
-import { temporaryFolder } from './support.ts'
+import { temporaryFolder } from '../../helpers/temporary-folders.ts'
 
-const folder = temporaryFolder()
+const folder = temporaryFolder('command')
 const out = join(folder, 'out')
-afterAll(() => rmSync(folder, { recursive: true }))
 beforeEach(() => {
   rmSync(out, { recursive: true, force: true })
   mkdirSync(join(out, '__model'), { recursive: true })

@@ -1,14 +1,14 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { environmentOf, PASSED_VARIABLES } from '../../../src/evaluation/command/child.ts'
 import type { OpenContext, Scores } from '../../../src/evaluation/evaluator.ts'
 import { exampleOrder } from '../../../src/evaluation/example-order.ts'
+import { temporaryFolder } from '../../helpers/temporary-folders.ts'
 import { rejectionOf } from '../../helpers/thrown.ts'
-import { make, modelWith, ONCE, PROGRAM, QUALITY, SIZE, temporaryFolder, writeExamples } from './support.ts'
+import { make, modelWith, ONCE, PROGRAM, QUALITY, SIZE, writeExamples } from './support.ts'
 
-const folder = temporaryFolder()
-afterAll(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder('command')
 
 const node = process.execPath
 const requestsIn = (log: string): { pid: string; request: Record<string, unknown> }[] =>

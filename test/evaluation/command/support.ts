@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { MergedModel } from '../../../src/evaluation/evaluator.ts'
@@ -15,10 +14,6 @@ export function modelWith(code: number, size = 3): MergedModel {
 
 export const QUALITY = { name: 'quality', direction: 'maximize', reference: 0, ideal: 1, range: [0, 1] } as const
 export const SIZE = { name: 'size', direction: 'minimize', reference: 1e6, value: 'program' } as const
-
-export function temporaryFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'amalgam-command-'))
-}
 
 /** Examples q0..q14: six for the search, four to select, five held out, of two kinds. They count for the objective `quality` only. */
 export function writeExamples(folder: string): string {

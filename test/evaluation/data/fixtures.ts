@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { mkdtemp, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { temporaryFolder } from '../../helpers/temporary-folders.ts'
 
 /** Files that `generate.py` there made, and what the Python libraries read in them. */
 export const FOLDER = fileURLToPath(new URL('../../fixtures/data/', import.meta.url))
@@ -40,7 +40,7 @@ export function decoded(text: string): Uint8Array {
 
 /** A new folder with a file in it. */
 export async function written(name: string, content: string | Uint8Array): Promise<string> {
-  const path = join(await mkdtemp(join(tmpdir(), 'amalgam-data-')), name)
+  const path = join(temporaryFolder('data'), name)
   await writeFile(path, content)
   return path
 }

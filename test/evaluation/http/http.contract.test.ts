@@ -1,16 +1,13 @@
-import { rmSync } from 'node:fs'
 import { afterAll } from 'vitest'
 import { describeEvaluator } from '../../contracts/evaluator-contract.ts'
-import { modelWith, temporaryFolder } from '../command/support.ts'
+import { temporaryFolder } from '../../helpers/temporary-folders.ts'
+import { modelWith } from '../command/support.ts'
 import { FakeServer } from './fake-server.ts'
 import { makeHttp } from './support.ts'
 
-const folder = temporaryFolder()
+const folder = temporaryFolder('http')
 const server = new FakeServer()
-afterAll(async () => {
-  await server.stop()
-  rmSync(folder, { recursive: true })
-})
+afterAll(() => server.stop())
 
 describeEvaluator('a server that knows candidates by their folder', async () => {
   await server.start()

@@ -1,15 +1,16 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { CandidateFailure } from '../../../src/evaluation/candidate-failure.ts'
 import { Client, retryAfterMs } from '../../../src/evaluation/http/client.ts'
 import { createRng } from '../../../src/rng.ts'
+import { temporaryFolder } from '../../helpers/temporary-folders.ts'
 import { rejectionOf } from '../../helpers/thrown.ts'
-import { modelWith, temporaryFolder } from '../command/support.ts'
+import { modelWith } from '../command/support.ts'
 import { cut, FakeServer, type Fault, silent, status, text } from './fake-server.ts'
 import { judged, makeHttp, writeQuestions } from './support.ts'
 
-const folder = temporaryFolder()
+const folder = temporaryFolder('http')
 const server = new FakeServer()
 beforeAll(() => server.start())
 afterEach(() => {
@@ -17,10 +18,7 @@ afterEach(() => {
   server.requests.length = 0
   server.answer = undefined
 })
-afterAll(async () => {
-  await server.stop()
-  rmSync(folder, { recursive: true })
-})
+afterAll(() => server.stop())
 
 const exact = { name: 'right', score: { rule: 'exact' } }
 
