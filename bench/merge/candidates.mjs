@@ -51,6 +51,8 @@ const copyTo = new Float32Array(elements)
 const rows = methods.map(operator => {
   const count = Math.min(most, operator.models[1])
   const passes = inputsOf(operator, count) + 1
+  // Of its own: what other methods have prepared takes no room from this one's.
+  large.prepared = createPreparedMemory(large.prepared.arenas, 1)
   const merger = createMerger(large, 0)
   merger.merge(recipeOf(operator, count, 0)) // prepares
   const [ms, copyMs] = medians([

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { allocateSharedMemory } from '../../src/merge/kernel/load.ts'
 import { maskByRankTwin } from '../../src/merge/kernel/twin.ts'
 import { positionKeys, positionRandom } from '../../src/merge/operators/hash-random.ts'
+import { ranksWithin } from '../../src/merge/operators/order.ts'
 import { instantiateStreamKernel } from '../../src/merge/stream/stream-kernel.ts'
 import { lastKeptWord } from '../../src/merge/stream/stream-tensor.ts'
 import { gen } from './fixture.ts'
@@ -13,6 +14,7 @@ const kernel = instantiateStreamKernel(memory)
 const BITS = 0
 const BASE = 1 << 16
 const [X, LAST, SCRATCH] = [1, 2, 3].map(k => BASE + k * (4 * MOST + 64)) as [number, number, number]
+const RANKS = 8 << 20
 const SEED = 5
 
 /** What differences look like: of their own, on a grid, mostly none, too fine for float32, of all sizes, all alike. */
@@ -47,10 +49,18 @@ function expectTwin(kind: string, seed: number, rows: number, columns: number, d
   const kept = maskByRankTwin(x, base, columns, i => random.at(first + i) * 2 ** 32, last)
   const wrong = kept.findIndex((own, i) => own !== (((bits[i >> 3]! >> (i & 7)) & 1) === 1))
   expect(wrong).toBe(-1)
+  if (columns <= 1 << 16) {
+    kernel.rankRows(RANKS, X, BASE, rows, columns, SCRATCH)
+    const { ranks } = ranksWithin(
+      Float64Array.from(x, (own, i) => own - base[i]!),
+      [rows, columns],
+    )
+    expect(new Uint16Array(memory.buffer, RANKS, n).findIndex((own, i) => own !== ranks[i])).toBe(-1)
+  }
   expect([...bits.subarray(Math.ceil(n / 8) + 3)]).toEqual([0xa5, 0xa5, 0xa5, 0xa5, 0xa5])
 }
 
-describe('masks by rank in rows', () => {
+describe('masks by rank in rows, and ranks', () => {
   it('are those of the definition, for rows of any length', () => {
     const density = fc.constantFrom([0.5, 0.1], [0.5, 0.49], [0.3, 0.25], [0.8, 0.15], [0.5, 0])
     fc.assert(

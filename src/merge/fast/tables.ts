@@ -1,7 +1,7 @@
-import { padded } from '../layout.ts'
+import { padded, SCRATCH_BYTES, WORK_AT } from '../layout.ts'
 import { positionKeys } from '../operators/hash-random.ts'
 import type { Pass, Thin } from '../operators/operator.ts'
-import { ranksWithin, smallestFirst } from '../operators/order.ts'
+import { ranksWithin, rowLength, smallestFirst } from '../operators/order.ts'
 import { variances } from '../operators/sce.ts'
 import { difference } from '../operators/vectors.ts'
 import { type Job, keyOf, type Workshop } from './work.ts'
@@ -72,9 +72,28 @@ function fillHalves(
   shop.benches[stretch.bank]!.kernel.uniformHalves(at, key, second, done, padded(stretch.elements))
 }
 
+/** What `assembly/row-ranks.ts` needs fits into a thread's scratch for rows up to this. Longer ones are sorted by the definition. */
+const COLUMNS_LIMIT = Math.floor((SCRATCH_BYTES - WORK_AT - 221_376) / 28)
+
 function fillRanks(shop: Workshop, { plan, t, tensor }: Job, stretch: Stretch, done: number, at: number): void {
-  const { base, models } = shop.operators.input(plan, t, '')
   const floats = padded(stretch.elements)
+  const columns = rowLength(tensor.elements, tensor.shape)
+  if (tensor.shape.length <= 2 && columns <= COLUMNS_LIMIT && stretch.elements === tensor.elements) {
+    const { kernel, workAt } = shop.benches[stretch.bank]!
+    const { addresses, elements } = stretch
+    for (const [m, source] of plan.sources.entries()) {
+      kernel.rankRows(
+        at + m * floats * 2,
+        addresses[source]!,
+        addresses[plan.base!]!,
+        elements / columns,
+        columns,
+        workAt,
+      )
+    }
+    return
+  }
+  const { base, models } = shop.operators.input(plan, t, '')
   for (const [m, x] of models.entries()) {
     const { ranks } = ranksWithin(difference(x, base!), tensor.shape)
     const table = new Uint16Array(shop.benches[stretch.bank]!.tile.buffer, at + m * floats * 2, floats).fill(0)

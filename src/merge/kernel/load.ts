@@ -93,6 +93,8 @@ export interface Kernel {
   /** Positions by rank with partial sums, and the sum over ranks [begin, end): `assembly/rank-sort.ts`. */
   sortPositions(out: number, partial: number, x: number, base: number, elements: number, scratch: number): void
   sumRanks(positions: number, x: number, base: number, begin: number, end: number): number
+  /** Ranks within rows, u16: `assembly/row-ranks.ts`. */
+  rankRows(out: number, x: number, base: number, rows: number, columns: number, scratch: number): void
   /** Sums of magnitudes by random number: `assembly/chance-sums.ts`. */
   chanceSums(table: number, x: number, base: number, key: number, second: number, elements: number): void
   chanceSum(x: number, base: number, key: number, second: number, begin: number, end: number, elements: number): number

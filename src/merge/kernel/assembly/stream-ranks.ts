@@ -1,32 +1,15 @@
 // Keep probabilities by rank within rows, as DELLA has them, with no more sorting than they need: a word below the probability of the
 // lowest rank stays whatever its rank is, one above that of the highest never does. The few between are told by a count of magnitudes in
 // buckets, which bounds all ranks; for those that these bounds leave open, the rank itself is found.
-import { exactMagnitude, sortBucket } from './rank-bucket'
+import { exactMagnitude } from './rank-bucket'
+import { bucketOf, buckets, COUNTERS, countBuckets, cursors, keys, layOutRows, list, lowest, orderMarked, shift, starts, work } from './row-buckets'
 import { packed, word, wordAt } from './stream-masks'
-import { magnitude } from './stream-reduce'
 
-/** So many binades, 2^4, below the largest magnitude of a row have buckets of their own; all smaller ones but 0 share one. */
-const LOG_BINADES: u32 = 4
-/** Buckets by length of the rows: at least, and at most. */
-const LOG_LEAST: u32 = 6
-const LOG_MOST: u32 = 14
 /** For more open ranks, those of equal magnitudes are told by their order. So many that are left are counted one by one; for more, buckets are sorted. */
 const EQUAL: i32 = 6
 const COUNTED: i32 = 64
-const UNMARKED: u32 = 0xffffffff
-const COUNTERS: usize = 24576
 /** Of the ranks in an entry; columns are at most 2^20. */
 const RANK_BITS: u32 = 21
-
-// Where things lie in the scratch memory, and how magnitudes become buckets: of the row that is worked on.
-let keys: usize = 0
-let starts: usize = 0
-let cursors: usize = 0
-let list: usize = 0 // of open elements, with their words; then of positions by bucket
-let work: usize = 0
-let shift: u32 = 0
-let lowest: i32 = 0
-let buckets: i32 = 0
 
 /**
  * Sets the bits of the elements that stay: the element of rank r among the |x - b| of its row stays if its random word is at most
@@ -38,14 +21,7 @@ let buckets: i32 = 0
 export function maskByRank(
   bits: usize, x: usize, base: usize, rows: i32, columns: i32, first: u32, key: u32, second: u32, last: usize, scratch: usize,
 ): void {
-  const log = min(max(LOG_LEAST, 31 - <u32>clz(columns | 1)), LOG_MOST)
-  buckets = 1 << log
-  shift = 23 + LOG_BINADES - log
-  starts = scratch + 64
-  cursors = starts + (4 << LOG_MOST) + 64
-  work = cursors + (8 << LOG_MOST)
-  list = work + COUNTERS + (<usize>columns << 4)
-  keys = list + (<usize>columns << 3)
+  layOutRows(columns, scratch)
   for (let row = 0; row < rows; row++) {
     const offset = row * columns
     const own = x + (<usize>offset << 2), from = base + (<usize>offset << 2)
@@ -55,54 +31,6 @@ export function maskByRank(
     if (open > COUNTED) decideByBuckets(bits, own, from, offset, columns, first + <u32>offset, key, second, last, open)
     else if (open > 0) decideByCounting(bits, own, from, offset, columns, last, open)
   }
-}
-
-// Bytes from the first bucket to that of a magnitude.
-@inline
-function bucketOf(bits: u32, by: u32, low: i32): usize {
-  return <usize>(max(<i32>(bits >> by) - low, 0) + <i32>(bits != 0)) << 2
-}
-
-// Leaves the magnitudes' bits in `keys`, and in `starts` how many magnitudes are in the buckets before each.
-function countBuckets(x: usize, base: usize, columns: i32): void {
-  const end = <usize>columns << 2
-  let most = i32x4.splat(0)
-  for (let k: usize = 0; k < end; k += 16) {
-    const bits = magnitude(f32x4.sub(v128.load(x + k), v128.load(base + k)))
-    v128.store(keys + k, bits)
-    most = i32x4.max_s(most, bits)
-  }
-  // Whatever is behind the row: it counts as larger than all in it.
-  for (let k = end; k < ((end + 15) & ~15); k += 4) store<u32>(keys + k, 0x7fffffff)
-  const largest = max(
-    max(i32x4.extract_lane(most, 0), i32x4.extract_lane(most, 1)), max(i32x4.extract_lane(most, 2), i32x4.extract_lane(most, 3)),
-  )
-  const by = shift, top = max((largest >> by) - (buckets - 2), 0)
-  lowest = top
-  memory.fill(starts, 0, (<usize>buckets << 2) + 4)
-  const low = i32x4.splat(top), zero = i32x4.splat(0), from = keys, to = starts
-  const whole = end & ~15
-  for (let k: usize = 0; k < whole; k += 16) {
-    const bits = v128.load(from + k)
-    const bucket = i32x4.sub(i32x4.max_s(i32x4.sub(i32x4.shr_u(bits, by), low), zero), i32x4.ne(bits, zero))
-    const at = i32x4.shl(bucket, 2)
-    increment(to + <usize>i32x4.extract_lane(at, 0))
-    increment(to + <usize>i32x4.extract_lane(at, 1))
-    increment(to + <usize>i32x4.extract_lane(at, 2))
-    increment(to + <usize>i32x4.extract_lane(at, 3))
-  }
-  for (let k = whole; k < end; k += 4) increment(to + bucketOf(load<u32>(from + k), by, top))
-  let before: u32 = 0
-  for (let at = to, behind = to + (<usize>buckets << 2); at <= behind; at += 4) {
-    const own = load<u32>(at)
-    store<u32>(at, before)
-    before += own
-  }
-}
-
-@inline
-function increment(at: usize): void {
-  store<u32>(at, load<u32>(at) + 1)
 }
 
 // Decides by words, and by what is known of the ranks in each bucket. Lists those that are left, and says how many.
@@ -246,24 +174,16 @@ function equalBelow(x: usize, base: usize, i: u32, wanted: v128, end: usize): u3
 function decideByBuckets(
   bits: usize, x: usize, base: usize, offset: i32, columns: i32, first: u32, key: u32, second: u32, last: usize, open: i32,
 ): void {
-  const by = shift, low = lowest, sizes = keys, order = list
+  const by = shift, low = lowest, sizes = keys
   memory.fill(cursors, 0xff, <usize>buckets << 2)
   for (let entry = list; entry < list + (<usize>open << 3); entry += 8) {
     const place = bucketOf(load<u32>(sizes + (<usize>load<u32>(entry) << 2)), by, low)
     store<u32>(cursors + place, load<u32>(starts + place))
   }
-  // Backwards: of equal magnitudes the later comes first.
-  for (let i = columns - 1; i >= 0; i--) {
-    const cursor = cursors + bucketOf(load<u32>(sizes + (<usize>i << 2)), by, low)
-    const place = load<u32>(cursor)
-    if (place == UNMARKED) continue
-    store<u32>(cursor, place + 1)
-    store<u32>(order + (<usize>place << 2), i)
-  }
+  orderMarked(x, base, columns)
   for (let bucket: usize = 0; bucket < <usize>buckets << 2; bucket += 4) {
-    if (load<u32>(cursors + bucket) == UNMARKED) continue
-    const begin = load<u32>(starts + bucket), end = load<u32>(starts + bucket, 4)
-    sortBucket(list + (<usize>begin << 2), <i32>(end - begin), keys, x, base, work)
+    const begin = load<u32>(starts + bucket), end = load<u32>(cursors + bucket) // all ones where nothing was open
+    if (end == 0xffffffff) continue
     for (let r = begin; r < end; r++) {
       const i = load<u32>(list + (<usize>r << 2))
       if (wordAt(first + i, key, second) <= load<u32>(last + (<usize>r << 2))) setBit(bits, offset + <i32>i)
