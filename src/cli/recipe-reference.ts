@@ -5,9 +5,10 @@ import { ConfigError, MergeError, show } from '../errors.ts'
 import type { EvaluatorReference } from '../evaluation/job.ts'
 import type { SourceReference } from '../merge/model.ts'
 import { resolveModelPath } from '../merge/model-path.ts'
-import { digestFiles, inspectSources } from '../merge/sources.ts'
+import { digestFiles, digestsByName, inspectSources } from '../merge/sources.ts'
 import { recipeFileOf } from '../run-config.ts'
 import { candidateId, splitCandidate } from '../runs/run-reference.ts'
+import { usesStatistics } from '../space/methods.ts'
 import type { Recipe } from '../space/recipe.ts'
 import { type RecipeFile, recipeFileSchema } from '../space/recipe-file.ts'
 import { withRun } from './open-run.ts'
@@ -67,6 +68,7 @@ export async function resolveRecipe(text: string, allow: { readonly models: bool
 }
 
 async function ready(file: RecipeFile, folder: string, label: string): Promise<ReadyRecipe> {
+  const measured = usesStatistics(file.recipe)
   const named = [...(file.recipe.base === undefined ? [] : [file.recipe.base]), ...file.recipe.sources]
   const sources = named.map(id => {
     const model = Object.hasOwn(file.models, id) ? file.models[id] : undefined
@@ -74,8 +76,18 @@ async function ready(file: RecipeFile, folder: string, label: string): Promise<R
       throw new ConfigError(`The recipe merges "${id}", which its "models" do not name.`, {
         hint: `Add it: models: { ${id}: { path: ... } }`,
       })
-    const { path, without } = model
-    return { id, path: resolveModelPath(folder, path, existsSync), ...(without && { without }) }
+    const { path, without, statistics } = model
+    if (statistics !== undefined && !measured) {
+      throw new ConfigError(`Model "${id}" names statistics, and ${file.recipe.method} merges without any.`, {
+        hint: 'Drop "statistics", or merge by fisher or regmean.',
+      })
+    }
+    return {
+      id,
+      path: resolveModelPath(folder, path, existsSync),
+      ...(without && { without }),
+      ...(statistics !== undefined && { statistics: resolve(folder, statistics) }),
+    }
   })
   const digests = new Map<string, Readonly<Record<string, string>>>()
   for (const source of sources) {
@@ -85,12 +97,14 @@ async function ready(file: RecipeFile, folder: string, label: string): Promise<R
     const digested = await digestFiles(files)
     const found = digested.map(({ sha256 }) => sha256)
     if (expected.length === found.length && expected.every(digest => found.includes(digest))) {
-      digests.set(source.id, Object.fromEntries(digested.map(({ path, sha256 }) => [basename(path), sha256])))
+      digests.set(source.id, digestsByName(digested))
       continue
     }
     throw new MergeError(
       `Model "${source.id}" is not the one this recipe was made with: expected SHA-256 ${expected.join(', ')}, found ${found.join(', ')}.`,
-      { hint: 'Point its "path" at the original weights, or drop "sha256" to merge these all the same.' },
+      {
+        hint: `Point its "path" ${source.statistics === undefined ? 'at the original weights' : 'and "statistics" at the original files'}, or drop "sha256" to merge these all the same.`,
+      },
     )
   }
   return { recipe: file.recipe, sources, digests, label }

@@ -65,7 +65,12 @@ const resolvedSchema = z.strictObject({
   genome: genomeSchema,
   sources: z
     .array(
-      z.strictObject({ id: sourceId, path: z.string().min(1), without: z.array(z.string().min(1)).min(1).optional() }),
+      z.strictObject({
+        id: sourceId,
+        path: z.string().min(1),
+        without: z.array(z.string().min(1)).min(1).optional(),
+        statistics: z.string().min(1).optional(),
+      }),
     )
     .min(1),
   models: z.array(sourceId).min(1),

@@ -18,10 +18,17 @@ const modelSchema = z
         .string()
         .min(1)
         .describe('A .safetensors or .onnx file, a folder with model.safetensors or its index, or MODEL+ADAPTER.'),
+      statistics: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'For fisher and regmean: a .safetensors file, or a folder of shards, with the statistics that docs/statistics.md describes.',
+        ),
     }),
   ])
   .describe(
-    'A .safetensors or .onnx file, or a folder with model.safetensors or its index, relative to the folder of this file; MODEL+ADAPTER for a model with a low-rank adapter, or the ADAPTER alone where it is one of base_model; or {id, path}.',
+    'A .safetensors or .onnx file, or a folder with model.safetensors or its index, relative to the folder of this file; MODEL+ADAPTER for a model with a low-rank adapter, or the ADAPTER alone where it is one of base_model; or {id, path, statistics}.',
   )
 export type ModelEntry = z.infer<typeof modelSchema>
 

@@ -4,7 +4,7 @@ import type { SourceReference } from '../merge/model.ts'
 import { splitModelPath } from '../merge/model-path.ts'
 import { type GenomeConfig, genomeSchema, methodNames } from '../space/genome-config.ts'
 import { genomeProblems, unknownName } from '../space/genome-problems.ts'
-import { searchableMethod } from '../space/methods.ts'
+import { methodsWithStatistics, neededBy, searchableMethod } from '../space/methods.ts'
 import { isRecord, type Problem } from './issues.ts'
 import { type ModelEntry, searchFileSchema } from './schema.ts'
 import type { Path } from './yaml.ts'
@@ -60,6 +60,14 @@ export function resolveSources(
     const named = typeof baseEntry === 'string' ? entries.find(entry => explicitId(entry) === baseEntry) : undefined
     return baseEntry === undefined ? undefined : pathOf(named ?? baseEntry)
   }
+  const locateStatistics = (entry: ModelEntry, path: Path): string | undefined => {
+    const written = typeof entry === 'string' ? undefined : entry.statistics
+    if (written === undefined) return undefined
+    const absolute = resolve(folder, written)
+    const problem = checkStatistics(written, absolute, look)
+    if (problem !== undefined) problems.push({ path: [...path, 'statistics'], message: problem })
+    return absolute
+  }
   const identify = (entry: ModelEntry, path: string): string => {
     const id = explicitId(entry) ?? freeId(path, taken)
     taken.add(id)
@@ -73,7 +81,8 @@ export function resolveSources(
     if (sources.some(source => source.id === id)) {
       problems.push({ path: ['genome', 'models', i, 'id'], message: `the id ${show(id)} is taken by an earlier model` })
     }
-    sources.push({ id, path })
+    const statistics = locateStatistics(entry, ['genome', 'models', i])
+    sources.push({ id, path, ...(statistics !== undefined && { statistics }) })
   })
 
   let base: string | undefined
@@ -90,6 +99,10 @@ export function resolveSources(
     }
   }
 
+  if (typeof baseEntry === 'object' && baseEntry.statistics !== undefined) {
+    const message = 'statistics are of the models that are merged; give them there'
+    problems.push({ path: ['genome', 'base_model', 'statistics'], message })
+  }
   const notes: string[] = []
   const ids = sources.slice(0, entries.length).map(source => source.id)
   const usesBase = genome && methodNames(genome).some(name => (searchableMethod(name)?.base ?? 'none') !== 'none')
@@ -98,11 +111,40 @@ export function resolveSources(
     notes.push(`genome.models: ${show(base)} is the base, so it gets no weight of its own.`)
   if (genome && parsedModels.success && parsedBase.success) {
     problems.push(...genomeProblems(genome, models, base).map(p => ({ ...p, path: ['genome', ...p.path] })))
+    problems.push(...statisticsProblems(methodNames(genome), models, sources))
   }
   const tokenizer = checkTokenizer(rest.tokenizer_source, base, ids, entries)
   if (tokenizer !== undefined) problems.push({ path: ['genome', 'tokenizer_source'], message: tokenizer })
   const complete = genome && parsedModels.success && parsedBase.success && problems.length === 0
   return { sources: complete ? { genome, sources, models, base, notes } : undefined, problems }
+}
+
+/** A method needs statistics of every model that is merged; where none does, they would be of no effect. */
+function statisticsProblems(
+  methods: readonly string[],
+  models: readonly string[],
+  sources: readonly SourceReference[],
+): Problem[] {
+  const [needy] = methodsWithStatistics(methods)
+  if (needy === undefined) {
+    const verb = methods.length === 1 ? 'merges' : 'merge'
+    return sources.flatMap(({ statistics }, i) =>
+      statistics === undefined
+        ? []
+        : [
+            {
+              path: ['genome', 'models', i, 'statistics'],
+              message: `${methods.join(' and ')} ${verb} without statistics; drop the key`,
+            },
+          ],
+    )
+  }
+  const without = models.filter(id => sources.find(source => source.id === id)?.statistics === undefined)
+  if (without.length === 0) return []
+  const few = without.slice(0, 8).map(id => show(id))
+  const names = `${few.join(', ')}${few.length < without.length ? ', ...' : ''}`
+  const message = `${needy.name} needs ${neededBy(needy.name)}, and ${names} ${without.length === 1 ? 'has' : 'have'} none: say {path: ..., statistics: FILE.safetensors}; docs/statistics.md says what must be in it`
+  return [{ path: ['genome', 'merge_method'], message }]
 }
 
 function pathOf(entry: ModelEntry): string {
@@ -190,6 +232,19 @@ function checkModel(written: string, path: string, look: (path: string) => Found
   if (['.safetensors', '.onnx'].includes(extension)) return undefined
   const advice = ['.bin', '.pt', '.pth', '.ckpt', '.pkl'].includes(extension) ? `; ${pickled}` : ''
   return `expected a .safetensors or .onnx file or a folder, got ${show(written)}${advice}`
+}
+
+/** What keeps a path from being a file of statistics, if anything. Its content is read later. */
+function checkStatistics(written: string, path: string, look: (path: string) => Found): string | undefined {
+  const found = look(path)
+  if (found.kind === 'nothing')
+    return `found no statistics ${show(written)}: there is no ${show(path, 400)}; paths are relative to the folder of this file`
+  const [plain, sharded] = MODEL_FILES
+  const fits =
+    found.kind === 'folder'
+      ? found.files.includes(plain) || found.files.includes(sharded)
+      : extname(path).toLowerCase() === '.safetensors'
+  return fits ? undefined : `expected a .safetensors file or a folder with ${plain} or ${sharded}, got ${show(written)}`
 }
 
 function checkTokenizer(

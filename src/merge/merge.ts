@@ -5,7 +5,7 @@ import { type Bench, createBenches, fillStretch, stretchesOf, type Target } from
 import type { KernelPlan, TensorPlan } from './method.ts'
 import type { MergedModel, TensorView } from './model.ts'
 import { operatorKey } from './operator-tensors.ts'
-import { planTensors } from './plan.ts'
+import { planTensors, type Section } from './plan.ts'
 import type { SharedSources, SharedTensor } from './sources.ts'
 
 /** Builds candidates in memory, one at a time. */
@@ -79,6 +79,20 @@ class TileMerger implements Merger {
 
   merge(recipe: Recipe, { exact = false }: MergeOptions = {}): MergedModel {
     const plans = planTensors(recipe, this.#ids, this.#tensors)
+    for (const [t, sections] of plans.entries()) {
+      for (const { plan } of sections) if (plan.kernel === 'operator') this.#candidates.requireStatistics(plan, t)
+    }
+    let whole = false
+    try {
+      this.#fill(plans, exact)
+      whole = true
+    } finally {
+      this.#candidates.release(whole)
+    }
+    return this.#model
+  }
+
+  #fill(plans: readonly (readonly Section[])[], exact: boolean): void {
     for (const [t, output] of this.#outputs.entries()) {
       const sections = plans[t]!.map(({ begin, end, plan }) => ({
         begin,
@@ -96,7 +110,6 @@ class TileMerger implements Merger {
       }
       output.holds = key
     }
-    return this.#model
   }
 
   #compute({ kernel: name, base, terms }: KernelPlan, begin: number, end: number, output: Output): void {

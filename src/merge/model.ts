@@ -7,6 +7,8 @@ export interface SourceReference {
   readonly path: string
   /** Names, or patterns with "*" and "?", of tensors that are left as if the model did not have them: heads that are not merged. */
   readonly without?: readonly string[] | undefined
+  /** Absolute path of its statistics, for methods that need them: a `.safetensors` file, or a folder of shards. See `docs/statistics.md`. */
+  readonly statistics?: string | undefined
 }
 
 /** One tensor of a merged model: a view of a worker's own, unshared memory, valid until the next merge. */

@@ -2,6 +2,7 @@ import { canonicalJson } from '../space/recipe.ts'
 import type { OperatorPlan } from './method.ts'
 import { mergeInWindows, type WindowOptions, type WindowReader } from './operators/merge-windows.ts'
 import type { ModelView, Survey, TensorInput } from './operators/operator.ts'
+import type { Measurement, Statistics, StatisticsUse } from './statistics.ts'
 
 /** Elements [begin, begin + count) of a tensor of one source as float64. */
 export type TensorReader = (source: number, tensor: number, begin: number, count: number) => Float64Array
@@ -15,12 +16,15 @@ interface Named {
 export class OperatorTensors {
   readonly #tensors: readonly Named[]
   readonly #read: TensorReader
+  readonly #statistics: Statistics
   /** Surveys of the whole model, by operator, settings and models: they do not change while the sources stay. */
   readonly #surveys = new Map<string, Survey>()
 
-  constructor(tensors: readonly Named[], read: TensorReader) {
+  /** @param statistics of the sources, by the same positions */
+  constructor(tensors: readonly Named[], read: TensorReader, statistics: Statistics) {
     this.#tensors = tensors
     this.#read = read
+    this.#statistics = statistics
   }
 
   /**
@@ -32,11 +36,14 @@ export class OperatorTensors {
     const { name, shape } = this.#tensors[tensor]!
     const survey = this.#survey(plan, operatorKey(plan))
     const elements = elementsOf(shape)
+    const [use, measurement] = this.#measurement(plan, tensor)
     const read: WindowReader = (begin, count) => ({
       base: base === undefined ? undefined : this.#read(base, tensor, begin, count),
       models: sources.map(source => this.#read(source, tensor, begin, count)),
+      statistics: measurement && this.#statistics.read(measurement, use, begin, count),
     })
-    const windowed = { ...settings, name, shape, elements, ids, survey, depth, based: base !== undefined }
+    const measured = { measured: measurement !== undefined, inputsAlong: measurement?.inputsAlong }
+    const windowed = { ...settings, name, shape, elements, ids, survey, depth, based: base !== undefined, ...measured }
     mergeInWindows(operator, windowed, read, write, options)
   }
 
@@ -44,6 +51,7 @@ export class OperatorTensors {
   input(plan: OperatorPlan, tensor: number, surveyed: string): TensorInput {
     const { settings, base, sources, ids, depth } = plan
     const { name, shape } = this.#tensors[tensor]!
+    const [use, measurement] = this.#measurement(plan, tensor)
     return {
       ...settings,
       name,
@@ -52,8 +60,24 @@ export class OperatorTensors {
       models: sources.map(source => this.#read(source, tensor, 0, elementsOf(shape))),
       ids,
       survey: this.#survey(plan, surveyed),
+      statistics: measurement && this.#statistics.read(measurement, use, 0, elementsOf(shape)),
+      inputsAlong: measurement?.inputsAlong,
       depth,
     }
+  }
+
+  /**
+   * Whether a tensor is merged with statistics. Reads none.
+   * @throws {ConfigError | MergeError} where they are missing
+   */
+  measurementOf(plan: OperatorPlan, tensor: number): Measurement | undefined {
+    return this.#measurement(plan, tensor)[1]
+  }
+
+  #measurement({ operator, sources }: OperatorPlan, tensor: number): [StatisticsUse, Measurement | undefined] {
+    const { name } = this.#tensors[tensor]!
+    const use = { operator, inputs: sources.map(model => ({ model, tensor: name })) }
+    return [use, this.#statistics.find(use)]
   }
 
   #survey(plan: OperatorPlan, key: string): Survey | undefined {

@@ -168,11 +168,6 @@ function planOperator(
   group: RecipeGroup,
   { operator, sources, base, where }: Pick<OperatorPlan, 'operator' | 'sources' | 'base'> & { readonly where: string },
 ): OperatorPlan {
-  if (operator.needs !== undefined) {
-    throw new ConfigError(
-      `${operator.name} needs statistics of the models' activations, which a recipe does not carry.`,
-    )
-  }
   const { seed = 0 } = recipe.parameters
   if (typeof seed !== 'number' || !Number.isSafeInteger(seed)) {
     throw new ConfigError(`The parameter seed must be a whole number, got ${show(seed)}.`)

@@ -8,13 +8,18 @@ import { findOperator } from './operators/registry.ts'
 /** Source id → name of each of its files → SHA-256, hexadecimal. */
 export type SourceDigests = ReadonlyMap<string, Readonly<Record<string, string>>>
 
+export interface CardSource extends NamedCheckpoint {
+  /** Path of its statistics, where it has some. */
+  readonly statistics?: string | undefined
+}
+
 /**
  * README.md of a merged model: what it was made of, with the SHA-256 of every file, and the recipe that makes the same weights again. Markdown
  * with the front matter that model hubs read. Names of folders stay private: of a source's path only the end is told.
  */
 export function recipeCard(
   recipe: Recipe,
-  sources: readonly NamedCheckpoint[],
+  sources: readonly CardSource[],
   digests: SourceDigests,
   name: string,
   nonFinite: readonly NonFinite[],
@@ -24,7 +29,11 @@ export function recipeCard(
   const models = Object.fromEntries(
     sources.map(source => {
       const sha256 = digests.get(source.id)
-      return [source.id, { path: nameOf(source), ...(sha256 === undefined ? {} : { sha256 }) }]
+      const statistics = source.statistics && basename(source.statistics)
+      return [
+        source.id,
+        { path: nameOf(source), ...(statistics && { statistics }), ...(sha256 === undefined ? {} : { sha256 }) },
+      ]
     }),
   )
   const rows = sources.flatMap(({ id }) =>

@@ -48,6 +48,12 @@ export class RenamedCheckpoint implements Checkpoint {
     )
   }
 
+  /** What the model itself calls a tensor; undefined for what the reference lends it. */
+  originOf(name: string): { readonly name: string; readonly transposed: boolean } | undefined {
+    if (this.#constants.has(name)) return undefined
+    return this.#matches.get(name) ?? { name, transposed: false }
+  }
+
   read(name: string, target?: Uint8Array): Uint8Array {
     if (this.#constants.has(name)) return this.#reference.read(name, target)
     const match = this.#matches.get(name)

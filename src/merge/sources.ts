@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { ConfigError, MergeError, show } from '../errors.ts'
 import type { Checkpoint } from '../formats/checkpoint.ts'
 import { type Dtype, dtypeBytes, isWeightDtype, type WeightDtype } from '../formats/dtype.ts'
@@ -27,14 +28,18 @@ import { matchSources } from './match-sources.ts'
 import type { SourceReference } from './model.ts'
 import { findNonFinite, nonFiniteError } from './non-finite.ts'
 import { openModel } from './open-model.ts'
+import type { MergeOperator } from './operators/operator.ts'
 import { PartialCheckpoint } from './partial-checkpoint.ts'
+import { RenamedCheckpoint } from './renamed-checkpoint.ts'
+import { Statistics } from './statistics.ts'
+import { readStatisticsTable, type StatisticsTable } from './statistics-table.ts'
 
 /** The rim between source models on disk and merging. */
 
 export interface InspectedSource {
   readonly id: string
   readonly path: string
-  /** Everything that holds its weights, absolute. Digest these to know the model again. */
+  /** Everything that holds its weights and statistics, absolute. Digest these to know the model again. */
   readonly files: readonly string[]
   /** Of all its tensors. */
   readonly bytes: number
@@ -44,6 +49,8 @@ export interface SourceInspection extends CommonTensors {
   readonly sources: readonly InspectedSource[]
   /** Elements of all float tensors of one source. */
   readonly parameters: number
+  /** By position of the source; undefined where it names none. */
+  readonly statistics: readonly (StatisticsTable | undefined)[]
 }
 
 /**
@@ -54,16 +61,35 @@ export interface SourceInspection extends CommonTensors {
 export function inspectSources(references: readonly SourceReference[]): SourceInspection {
   const opened = openSources(references)
   try {
-    const sources = opened.sources.map(({ id, checkpoint }) => ({
+    const { statistics } = opened
+    const sources = opened.sources.map(({ id, checkpoint }, s) => ({
       id,
       path: checkpoint.path,
-      files: checkpoint.files,
+      files: [...new Set([...checkpoint.files, ...(statistics[s]?.files ?? [])])],
       bytes: [...checkpoint.tensors.values()].reduce((sum, tensor) => sum + tensor.byteLength, 0),
     }))
     const parameters = opened.weights.reduce((sum, tensor) => sum + tensor.elements, 0)
-    return { sources, weights: opened.weights, others: opened.others, parameters }
+    return { sources, weights: opened.weights, others: opened.others, parameters, statistics }
   } finally {
     opened.close()
+  }
+}
+
+/**
+ * That every tensor can be merged by these methods, whichever of them a recipe chooses for it.
+ * @param models ids of the sources that are merged
+ * @throws {ConfigError | MergeError} where statistics are missing
+ */
+export function requireStatistics(
+  { sources, weights, statistics: tables }: SourceInspection,
+  methods: readonly MergeOperator[],
+  models: readonly string[],
+): void {
+  const ids = sources.map(({ id }) => id)
+  const statistics = new Statistics(ids, tables)
+  for (const operator of methods) {
+    for (const { name } of weights)
+      statistics.find({ operator, inputs: models.map(id => ({ model: ids.indexOf(id), tensor: name })) })
   }
 }
 
@@ -77,26 +103,41 @@ export function sourcesWithout(
 
 export interface OpenSources extends CommonTensors {
   readonly sources: readonly NamedCheckpoint[]
+  /** By position of the source; undefined where it names none. */
+  readonly statistics: readonly (StatisticsTable | undefined)[]
   readonly close: () => void
 }
 
 /** Opens the sources and checks that they fit together. */
 export function openSources(references: readonly SourceReference[]): OpenSources {
   const sources: NamedCheckpoint[] = []
+  const models: Checkpoint[] = []
   const close = () => {
     for (const { checkpoint } of sources) checkpoint.close()
   }
   try {
     for (const { id, path, without = [] } of references) {
       const model = openModel(path)
+      models.push(model)
       sources.push({ id, checkpoint: without.length === 0 ? model : new PartialCheckpoint(model, without) })
     }
     const matched = matchSources(sources)
-    return { sources: matched, ...requireCommonTensors(matched), close }
+    const common = requireCommonTensors(matched)
+    const statistics = references.map(({ id, statistics: path }, s) => {
+      if (path === undefined) return undefined
+      const { tensors } = models[s]!
+      const merged = common.weights.map(({ name }) => [name, originOf(matched[s]!.checkpoint, name)] as const)
+      return readStatisticsTable(path, { id, tensors, merged })
+    })
+    return { sources: matched, ...common, statistics, close }
   } catch (error) {
     close()
     throw error
   }
+}
+
+function originOf(checkpoint: Checkpoint, name: string) {
+  return checkpoint instanceof RenamedCheckpoint ? checkpoint.originOf(name) : { name, transposed: false }
 }
 
 /** The weights of all sources as float32, once per machine. Can be posted to worker threads: the memory is shared, the rest is copied. */
@@ -110,6 +151,8 @@ export interface SharedSources {
   readonly tensors: readonly SharedTensor[]
   /** Integer and boolean tensors: the same in all sources, not merged. */
   readonly others: readonly SharedOther[]
+  /** Where the statistics are that methods may need, by position: they stay in their files. */
+  readonly statistics: readonly (StatisticsTable | undefined)[]
 }
 
 export interface SharedTensor extends WeightTensor {
@@ -139,14 +182,16 @@ export interface LoadOptions {
 /**
  * Reads all sources into shared memory: 4 bytes per parameter and source.
  * @throws {ConfigError | FormatError} when a source cannot be read
- * @throws {MergeError} on tensors that differ, on NaN and infinities in a source, and when the memory cannot be had
+ * @throws {MergeError} on tensors that differ, on NaN and infinities in a source, on values that statistics do not have, and when the
+ *   memory cannot be had
  */
 export function loadSharedSources(
   references: readonly SourceReference[],
   { threads = THREADS, bankBytes }: LoadOptions = {},
 ): SharedSources {
-  const { sources, weights, others, close } = openSources(references)
+  const { sources, weights, others, statistics, close } = openSources(references)
   try {
+    requireValues(sources, statistics)
     const layout = layOutBanks(weights, sources.length, threads, bankBytes)
     const banks = layout.banks.map(allocateSharedMemory)
     const kernels = banks.map(instantiateKernel)
@@ -161,9 +206,21 @@ export function loadSharedSources(
     const kept = others.map(tensor => loadOther(sources, tensor))
     for (const { checkpoint } of sources) checkpoint.verifyUnchanged()
     const prepared = createPreparedMemory(layout.arenas, threads)
-    return { ids: sources.map(({ id }) => id), threads, banks, prepared, tensors, others: kept }
+    return { ids: sources.map(({ id }) => id), threads, banks, prepared, tensors, others: kept, statistics }
   } finally {
     close()
+  }
+}
+
+function requireValues(sources: readonly NamedCheckpoint[], tables: OpenSources['statistics']): void {
+  const statistics = new Statistics(
+    sources.map(({ id }) => id),
+    tables,
+  )
+  try {
+    statistics.requireValues()
+  } finally {
+    statistics.close()
   }
 }
 
@@ -278,6 +335,16 @@ export interface FileDigest {
   readonly bytes: number
   /** Hexadecimal. */
   readonly sha256: string
+}
+
+/** Digests by the files' names; by more of their paths where names are equal, as those of weights and statistics may be. */
+export function digestsByName(digests: readonly FileDigest[]): Record<string, string> {
+  const named: Record<string, string> = {}
+  for (const { path, sha256 } of digests) {
+    const short = [basename(path), join(basename(dirname(path)), basename(path))]
+    named[short.find(name => !Object.hasOwn(named, name)) ?? path] = sha256
+  }
+  return named
 }
 
 /** SHA-256 of each file, read as a stream. */

@@ -7,6 +7,7 @@ import type { TensorSpec } from '../formats/safetensors.ts'
 import { SHARD_BYTES, ShardedWriter } from '../formats/shards.ts'
 import { SafetensorsWriter, writeProblem, writeText } from '../formats/write-file.ts'
 import { OnnxWriter } from '../formats/write-onnx.ts'
+import { usesStatistics } from '../space/methods.ts'
 import type { Recipe } from '../space/recipe.ts'
 import { createChunkMerge, type KernelSection } from './chunk-merge.ts'
 import type { NamedCheckpoint } from './inspect.ts'
@@ -16,12 +17,13 @@ import type { SourceReference } from './model.ts'
 import { copyCompanions, copyConfig, type WrittenModel, writeModelFolder } from './model-folder.ts'
 import { findNonFinite, type NonFinite, NonFiniteCount, nonFiniteError } from './non-finite.ts'
 import { modelFolder } from './open-model.ts'
-import { OperatorTensors } from './operator-tensors.ts'
+import { OperatorTensors, type TensorReader } from './operator-tensors.ts'
 import { largerNeed, type MemoryNeed, memoryNeed } from './operators/memory-need.ts'
 import { planTensors, type Section } from './plan.ts'
 import { encodeStretch, readStretch } from './program/read-tensor.ts'
 import { recipeCard, type SourceDigests } from './recipe-card.ts'
-import { differentOther, digestFiles, type OpenSources, openSources } from './sources.ts'
+import { differentOther, digestFiles, digestsByName, type OpenSources, openSources } from './sources.ts'
+import { type Measurement, Statistics } from './statistics.ts'
 import { operatorStream } from './stream/operator-stream.ts'
 import { streamInput } from './stream/stream-input.ts'
 import type { CombineMethod, StreamTensor } from './stream/stream-tensor.ts'
@@ -92,7 +94,7 @@ async function writeSingle(
   target: string,
   options: WriteOptions,
 ): Promise<MergedFiles> {
-  requireNoSource(target, opened.sources)
+  requireNoSource(target, opened)
   const sink = inOne(new SafetensorsWriter(target, specsOf(opened, options.dtype), FORMAT))
   const nonFinite = await writeWeights(recipe, opened, sink, target, options)
   return { files: [target], bytes: statSync(target).size, nonFinite }
@@ -116,7 +118,7 @@ async function writeOnnx(
     throw new ConfigError(`${target} needs a graph, and none of the sources is an .onnx file.`, {
       hint: 'Write a .safetensors file or a folder.',
     })
-  requireNoSource(target, opened.sources)
+  requireNoSource(target, opened)
   const template = openOnnxTemplate(path)
   try {
     const { singleFileBytes } = options
@@ -143,8 +145,9 @@ async function writeFolder(
     const path = modelFolder(opened.sources[0]!.checkpoint.path)
     if (statSync(path).isDirectory())
       names.push(...copyConfig(path, folder, options.dtype), ...copyCompanions(path, folder))
-    const digests = await digestSources(opened.sources, options.digests ?? new Map())
-    writeText(join(folder, 'README.md'), recipeCard(recipe, opened.sources, digests, basename(target), nonFinite))
+    const digests = await digestSources(opened, options.digests ?? new Map())
+    const sources = opened.sources.map((source, s) => ({ ...source, statistics: opened.statistics[s]?.path }))
+    writeText(join(folder, 'README.md'), recipeCard(recipe, sources, digests, basename(target), nonFinite))
     return [...names, 'README.md']
   })
   return { ...written, nonFinite }
@@ -169,12 +172,12 @@ function specsOf({ weights, others }: OpenSources, dtype: WeightDtype | undefine
   return [...weights.map(({ name, shape, dtype: own }) => ({ name, shape, dtype: dtype ?? own })), ...others]
 }
 
-async function digestSources(sources: readonly NamedCheckpoint[], known: SourceDigests): Promise<SourceDigests> {
+async function digestSources({ sources, statistics }: OpenSources, known: SourceDigests): Promise<SourceDigests> {
   const digests = new Map<string, Readonly<Record<string, string>>>(known)
-  for (const { id, checkpoint } of sources) {
+  for (const [s, { id, checkpoint }] of sources.entries()) {
     if (known.has(id)) continue
-    const files = await digestFiles(checkpoint.files)
-    digests.set(id, Object.fromEntries(files.map(({ path, sha256 }) => [basename(path), sha256])))
+    const files = new Set([...checkpoint.files, ...(statistics[s]?.files ?? [])])
+    digests.set(id, digestsByName(await digestFiles([...files])))
   }
   return digests
 }
@@ -189,19 +192,25 @@ async function writeWeights(
 ): Promise<readonly NonFinite[]> {
   const { sources, weights, others } = opened
   const nonFinite = new Map<string, NonFinite>()
+  const ids = sources.map(({ id }) => id)
+  const statistics = new Statistics(ids, opened.statistics)
   try {
-    const ids = sources.map(({ id }) => id)
     const sections = planTensors(recipe, ids, weights)
     requireEqualOthers(sources, others)
     // Where values are merged one by one, a NaN stays where it is. A method that looks at whole tensors would spread it, or never end.
     let spreads: string | undefined
-    const operators = new OperatorTensors(weights, (source, t, begin, count) => {
+    const read: TensorReader = (source, t, begin, count) => {
       const { checkpoint, id } = sources[source]!
       const { name, shape } = weights[t]!
       const values = readStretch(checkpoint, name, shape, begin, count, undefined)
       if ((!allowNonFinite || spreads !== undefined) && !values.every(Number.isFinite))
         throw nonFiniteError(`Source ${show(id)} (${checkpoint.path})`, findNonFinite(checkpoint, name)!, spreads)
       return values
+    }
+    const operators = new OperatorTensors(weights, read, statistics)
+    const measured = weights.map((_, t) => {
+      const plan = operatorOf(sections[t]!)
+      return plan && operators.measurementOf(plan, t)
     })
     const combineAgain = createChunkMerge(sources, allowNonFinite)
     const merged = weights.map((tensor, t): [string, OutputTensor] => {
@@ -229,7 +238,9 @@ async function writeWeights(
       return [name, { stream: streamOf(tensor, sections[t]!, inputs, written), read, define }]
     })
     const need = merged
-      .map(([, output], t) => (output.stream === undefined ? needOf(weights[t]!, sections[t]!) : undefined))
+      .map(([, output], t) =>
+        output.stream === undefined ? needOf(weights[t]!, sections[t]!, measured[t]) : undefined,
+      )
       .reduce(largerNeed, undefined)
     if (need !== undefined) onMemoryNeed?.(need)
     const copied = others.map(({ name }): [string, OutputTensor] => [
@@ -238,20 +249,28 @@ async function writeWeights(
     ])
     await writeTensors(new Map([...merged, ...copied]), sink, stream)
     for (const { checkpoint } of sources) checkpoint.verifyUnchanged()
+    statistics.verifyUnchanged()
     sink.commit()
   } catch (error) {
     throw writeProblem(target, error)
   } finally {
     sink.abort()
+    statistics.close()
   }
   return weights.flatMap(({ name }) => nonFinite.get(name) ?? [])
 }
 
-function needOf({ name, shape, elements }: WeightTensor, sections: readonly Section[]): MemoryNeed | undefined {
+function needOf(
+  { name, shape, elements }: WeightTensor,
+  sections: readonly Section[],
+  measurement: Measurement | undefined,
+): MemoryNeed | undefined {
   const plan = operatorOf(sections)
   if (plan === undefined) return undefined
   const { operator, settings, ids, depth, base } = plan
-  return memoryNeed(operator, { ...settings, name, shape, elements, ids, depth, survey: {}, based: base !== undefined })
+  const measured = { measured: measurement !== undefined, inputsAlong: measurement?.inputsAlong }
+  const tensor = { ...settings, name, shape, elements, ids, depth, survey: {}, based: base !== undefined }
+  return memoryNeed(operator, { ...tensor, ...measured })
 }
 
 /** The plan of a tensor that an operator computes as a whole. */
@@ -311,22 +330,24 @@ function requireEqualOthers(sources: readonly NamedCheckpoint[], others: OpenSou
   }
 }
 
-/** The references that the recipe needs, the base first. What is missing is reported when the recipe is planned. */
+/** The references that the recipe needs, with the statistics that it needs, the base first. What is missing is reported when it is planned. */
 function namedBy(recipe: Recipe, references: readonly SourceReference[]): readonly SourceReference[] {
   const ids = recipe.base === undefined ? recipe.sources : [recipe.base, ...recipe.sources]
+  const measured = usesStatistics(recipe)
   return ids.map(id => {
     const reference = references.find(candidate => candidate.id === id)
-    if (reference !== undefined) return reference
+    if (reference !== undefined && (measured || reference.statistics === undefined)) return reference
+    if (reference !== undefined) return { ...reference, statistics: undefined }
     const known = references.map(({ id: other }) => show(other)).join(', ')
     throw new ConfigError(`The recipe names the source ${show(id)}, which is not among ${known}.`)
   })
 }
 
-function requireNoSource(target: string, sources: readonly NamedCheckpoint[]): void {
+function requireNoSource(target: string, { sources, statistics }: OpenSources): void {
   if (!existsSync(target)) return
   const real = realpathSync(target)
-  for (const { id, checkpoint } of sources) {
-    if (checkpoint.files.some(file => realpathSync(file) === real)) {
+  for (const [s, { id, checkpoint }] of sources.entries()) {
+    if ([...checkpoint.files, ...(statistics[s]?.files ?? [])].some(file => realpathSync(file) === real)) {
       throw new ConfigError(`${target} is a file of the source ${show(id)}, and would be overwritten.`, {
         hint: 'Choose another place.',
       })

@@ -4,7 +4,6 @@ import {
   COEFFICIENTS,
   type CoefficientName,
   coefficientOf,
-  neededBy,
   SEARCHABLE_METHODS,
   SEARCHED_BY_DEFAULT,
   searchableMethod,
@@ -26,16 +25,9 @@ const methodName = z
   .string()
   .superRefine((name, context) => {
     if (searchableMethod(name)) return
-    const needs = neededBy(name)
     const guess = nearest(name, AVAILABLE)
     const hint = guess === undefined ? `available are ${AVAILABLE.join(', ')}` : `did you mean "${guess}"?`
-    context.addIssue({
-      code: 'custom',
-      message:
-        needs === undefined
-          ? `unknown merge method ${show(name)}; ${hint}`
-          : `${name} needs ${needs}, which a search does not collect; choose a method that needs weights only`,
-    })
+    context.addIssue({ code: 'custom', message: `unknown merge method ${show(name)}; ${hint}` })
   })
   .meta({ enum: AVAILABLE })
 

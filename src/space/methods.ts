@@ -1,5 +1,6 @@
 import type { MergeOperator, NumberParameter, OperatorParameter } from '../merge/operators/operator.ts'
 import { OPERATORS } from '../merge/operators/registry.ts'
+import type { Recipe } from './recipe.ts'
 
 /** What a search knows of merge methods is what the operators say of themselves. */
 
@@ -21,21 +22,29 @@ const SEED: NumberParameter = {
   integer: true,
 }
 
-/** Methods that need nothing but the models' weights. */
-export const SEARCHABLE_METHODS: readonly MergeOperator[] = [...OPERATORS.values()].filter(
-  ({ needs }) => needs === undefined,
-)
+export const SEARCHABLE_METHODS: readonly MergeOperator[] = [...OPERATORS.values()]
 
-/** `undefined` for methods that do not exist, and for those that need statistics, which a search does not collect. */
+/** `undefined` for methods that do not exist. */
 export function searchableMethod(name: string): MergeOperator | undefined {
-  return SEARCHABLE_METHODS.find(method => method.name === name)
+  return OPERATORS.get(name)
+}
+
+/** Methods among these that need statistics of the models. */
+export function methodsWithStatistics(names: readonly string[]): readonly MergeOperator[] {
+  return names.flatMap(name => searchableMethod(name) ?? []).filter(({ needs }) => needs !== undefined)
+}
+
+/** Whether a recipe is merged with statistics of its sources. */
+export function usesStatistics(recipe: Recipe): boolean {
+  const groups = recipe.kind === 'parameter-merge' ? recipe.groups : []
+  return methodsWithStatistics([recipe.method, ...groups.flatMap(({ method }) => method ?? [])]).length > 0
 }
 
 /** What a method needs besides weights, in words; `undefined`: nothing, or there is no such method. */
 export function neededBy(name: string): string | undefined {
   const needs = OPERATORS.get(name)?.needs
   if (needs === undefined) return undefined
-  return needs === 'fisher' ? "the Fisher information of every model's weights" : 'inner products of activations'
+  return needs === 'fisher' ? "the Fisher information of every model's weights" : "Gram matrices of the layers' inputs"
 }
 
 export function coefficientOf(method: MergeOperator, name: string): NumberParameter | undefined {

@@ -5,13 +5,15 @@ import { type Recipe, recipeSchema } from './recipe.ts'
 /** A recipe on its own: with the models it names, so that anyone who has them can rebuild the merge. */
 export interface RecipeFile {
   readonly format: 1
-  /** Source id → where it was found, which tensors are left out, and the SHA-256 of each of its files (name → digest). */
+  /** Source id → where it was found, which tensors are left out, its statistics, and the SHA-256 of each of its files (name → digest). */
   readonly models: Readonly<
     Record<
       string,
       {
         readonly path: string
         readonly without?: readonly string[] | undefined
+        /** File of its statistics, where the recipe is merged with some; its digest is among those of `sha256`. */
+        readonly statistics?: string | undefined
         readonly sha256?: Readonly<Record<string, string>> | undefined
       }
     >
@@ -26,6 +28,7 @@ export const recipeFileSchema: z.ZodType<RecipeFile> = z.strictObject({
     z.strictObject({
       path: z.string().min(1),
       without: z.array(z.string().min(1)).min(1).optional(),
+      statistics: z.string().min(1).optional(),
       sha256: z
         .record(z.string(), z.string().regex(/^[0-9a-f]{64}$/, 'A SHA-256 is 64 lower-case hexadecimal digits.'))
         .optional(),

@@ -44,6 +44,9 @@ export async function validateCommand(
   const lines = [
     `${file} is valid.`,
     `  method      ${method} of ${config.models.join(', ')}${config.base === undefined ? '' : `, base ${config.base}`}`,
+    ...config.sources.flatMap(({ id, statistics }) =>
+      statistics === undefined ? [] : [`  statistics  ${id}: ${statistics}`],
+    ),
     `  tensors     ${tensors.length}`,
     `  genes       ${space.genes.length}`,
     `  objectives  ${objectives.map(({ name, direction }) => `${name} (${direction})`).join(', ')}`,

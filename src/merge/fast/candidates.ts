@@ -1,6 +1,7 @@
 import type { OperatorPlan } from '../method.ts'
 import { OperatorTensors } from '../operator-tensors.ts'
 import type { SharedSources, SharedTensor } from '../sources.ts'
+import { Statistics } from '../statistics.ts'
 import { mergeExactly, readShared } from './exact.ts'
 import { mergeGramSum } from './gram.ts'
 import { mergePreparedSum } from './linear.ts'
@@ -16,14 +17,35 @@ const ELEMENTS_LIMIT = 2 ** 31
 export class Candidates {
   readonly #shop: Workshop
   readonly #passes: Passes
+  readonly #statistics: Statistics
 
   constructor(shared: SharedSources, benches: readonly Bench[], threadIndex: number) {
-    const { tensors, prepared, threads } = shared
-    const operators = new OperatorTensors(tensors, (source, t, begin, count) =>
-      gather(benches, tensors[t]!, source, begin, count),
+    const { ids, tensors, prepared, threads } = shared
+    this.#statistics = new Statistics(ids, shared.statistics)
+    const operators = new OperatorTensors(
+      tensors,
+      (source, t, begin, count) => gather(benches, tensors[t]!, source, begin, count),
+      this.#statistics,
     )
     this.#shop = { tensors, benches, operators, prepared: new Prepared(prepared, threadIndex, threads) }
     this.#passes = new Passes(this.#shop)
+  }
+
+  /** @throws {ConfigError | MergeError} where the tensor's statistics are missing that the operator needs */
+  requireStatistics(plan: OperatorPlan, t: number): void {
+    this.#shop.operators.measurementOf(plan, t)
+  }
+
+  /**
+   * To be called when a candidate is whole, or has failed: closes what was opened for it.
+   * @param verify whether files that were read from are still the same. @throws {FormatError} where they are not
+   */
+  release(verify: boolean): void {
+    try {
+      if (verify) this.#statistics.verifyUnchanged()
+    } finally {
+      this.#statistics.close()
+    }
   }
 
   /** @throws {MergeError} on numbers that cannot be merged with, and on results that are not finite */

@@ -112,6 +112,11 @@ function soleOperator(recipe: ParameterMerge, used: readonly number[], reasons: 
   if (names.length > 1) reasons.push(`it merges by ${names.join(', ')}, and a configuration has one method`)
   const foreign = names.filter(name => !isMergekitMethod(name))
   if (foreign.length > 0) reasons.push(`mergekit has no method ${foreign.join(', ')}`)
+  const measured = names.filter(name => findOperator(name).needs !== undefined)
+  if (measured.length > 0)
+    reasons.push(
+      `a configuration cannot name the files of statistics that ${measured.join(' and ')} need${measured.length === 1 ? 's' : ''}`,
+    )
   return names.length === 1 && foreign.length === 0 ? findOperator(names[0]!) : undefined
 }
 

@@ -12,9 +12,12 @@ import { splitModelPath } from '../model-path.ts'
 import type { NonFinite } from '../non-finite.ts'
 import { modelFolder, openModel } from '../open-model.ts'
 import type { MemoryNeed } from '../operators/memory-need.ts'
+import { findOperator } from '../operators/registry.ts'
 import type { MergeProgram } from '../program/program.ts'
 import { programSpecs, writeProgram } from '../program/write-program.ts'
-import { digestFiles } from '../sources.ts'
+import { digestFiles, digestsByName } from '../sources.ts'
+import { Statistics } from '../statistics.ts'
+import { readStatisticsTable, type StatisticsTable } from '../statistics-table.ts'
 import type { StreamOptions } from '../stream/write-tensors.ts'
 import { chooseChatTemplate } from './chat-template.ts'
 import { compileMergekit, type KnownModel } from './compile.ts'
@@ -81,7 +84,10 @@ export async function mergeMergekit(parsed: unknown, out: string, options: Merge
             [...opened.values()].map(({ path }) => chatTemplateOf(path)),
           )
     const template = opened.get(config.base_model ?? program.models[0]!)!
-    const models = program.models.map(name => ({ name, checkpoint: opened.get(name)!.checkpoint }))
+    const models = program.models.map(name => {
+      const { checkpoint, statistics } = opened.get(name)!
+      return { name, checkpoint, statistics }
+    })
     let nonFinite: readonly NonFinite[] = []
     const written = await writeModelFolder(target, async folder => {
       const weights = await writeWeights(program, models, folder, options)
@@ -106,6 +112,7 @@ export async function mergeMergekit(parsed: unknown, out: string, options: Merge
 interface NamedModel {
   readonly name: string
   readonly checkpoint: Checkpoint
+  readonly statistics: StatisticsTable | undefined
 }
 
 async function writeWeights(
@@ -114,23 +121,29 @@ async function writeWeights(
   folder: string,
   { shardBytes = SHARD_BYTES, stream, allowNonFinite = false, onMemoryNeed }: MergekitOptions,
 ): Promise<{ readonly files: readonly string[]; readonly nonFinite: readonly NonFinite[] }> {
+  const statistics = new Statistics(
+    models.map(({ name }) => name),
+    models.map(model => model.statistics),
+  )
   const writer = new ShardedWriter(folder, programSpecs(program), new Map([['format', 'pt']]), shardBytes)
   try {
     const checkpoints = models.map(({ checkpoint }) => checkpoint)
-    const nonFinite = await writeProgram(program, checkpoints, writer, { stream, allowNonFinite, onMemoryNeed })
+    const options = { stream, allowNonFinite, onMemoryNeed }
+    const nonFinite = await writeProgram(program, checkpoints, statistics, writer, options)
     writer.commit()
     return { files: writer.files, nonFinite }
   } finally {
     writer.abort()
+    statistics.close()
   }
 }
 
 /** Model → name of each of its files → SHA-256. */
 async function digestModels(models: readonly NamedModel[]): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>> {
   const digests = new Map<string, ReadonlyMap<string, string>>()
-  for (const { name, checkpoint } of models) {
-    const files = await digestFiles(checkpoint.files)
-    digests.set(name, new Map(files.map(({ path, sha256 }) => [basename(path), sha256])))
+  for (const { name, checkpoint, statistics } of models) {
+    const files = new Set([...checkpoint.files, ...(statistics?.files ?? [])])
+    digests.set(name, new Map(Object.entries(digestsByName(await digestFiles([...files])))))
   }
   return digests
 }
@@ -219,6 +232,7 @@ interface OpenedModel {
   readonly path: string
   readonly checkpoint: Checkpoint
   readonly known: KnownModel
+  readonly statistics: StatisticsTable | undefined
 }
 
 function openModels(config: MergekitConfig, folder: string): Map<string, OpenedModel> {
@@ -230,6 +244,7 @@ function openModels(config: MergekitConfig, folder: string): Map<string, OpenedM
     ]),
     ...(config.base_model === undefined ? [] : [config.base_model]),
   ])
+  const measured = statisticsOf(config)
   const opened = new Map<string, OpenedModel>()
   try {
     for (const name of names) {
@@ -240,13 +255,49 @@ function openModels(config: MergekitConfig, folder: string): Map<string, OpenedM
         path: own,
         checkpoint,
         known: { name, tensors: storedTensors(checkpoint), ...factsOf(own) },
+        statistics: undefined,
       })
+      const file = measured.get(name)
+      if (file !== undefined)
+        opened.set(name, { ...opened.get(name)!, statistics: tableOf(name, file, folder, checkpoint) })
     }
   } catch (error) {
     for (const { checkpoint } of opened.values()) checkpoint.close()
     throw error
   }
   return opened
+}
+
+/**
+ * Model → its file of statistics, as written.
+ * @throws {ConfigError} where the method needs none, or a model has two
+ */
+function statisticsOf({ merge_method: method, models = [], slices = [] }: MergekitConfig): ReadonlyMap<string, string> {
+  const files = new Map<string, string>()
+  for (const { model, statistics } of [...models, ...slices.flatMap(({ sources }) => sources)]) {
+    if (statistics === undefined) continue
+    if (findOperator(method).needs === undefined) {
+      throw new ConfigError(`${method} merges without statistics, and ${show(model)} names ${show(statistics)}.`, {
+        hint: 'Drop "statistics", or merge by fisher or regmean.',
+      })
+    }
+    const other = files.get(model)
+    if (other !== undefined && other !== statistics)
+      throw new ConfigError(`${show(model)} names two files of statistics, ${show(other)} and ${show(statistics)}.`)
+    files.set(model, statistics)
+  }
+  return files
+}
+
+function tableOf(id: string, file: string, folder: string, { tensors }: Checkpoint): StatisticsTable {
+  const path = [resolve(folder, file), resolve(file)].find(candidate => existsSync(candidate))
+  if (path === undefined) {
+    throw new ConfigError(`There are no statistics ${show(file)} of ${show(id)} in ${folder}.`, {
+      hint: 'Paths are relative to the configuration, or to the working folder.',
+    })
+  }
+  const merged = [...tensors.keys()].map(name => [name, { name, transposed: false }] as const)
+  return readStatisticsTable(path, { id, tensors, merged })
 }
 
 /** A path, relative to the folder of the configuration or to where we are; or `model+adapter`, whose parts are such paths. */

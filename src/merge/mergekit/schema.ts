@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { ParameterValue } from './values.ts'
 
-/** A mergekit configuration, as its documentation describes it. Unknown keys are errors: a misspelt one would change the merge silently. */
+/** A mergekit configuration, as its documentation describes it, and `statistics` of a model, which mergekit does not have. Unknown keys are errors: a misspelt one would change the merge silently. */
 
 const scalar = z.union([z.number(), z.boolean(), z.string()])
 const filtered = z.strictObject({
@@ -11,8 +11,11 @@ const filtered = z.strictObject({
 const parameterValue: z.ZodType<ParameterValue> = z.union([scalar, z.array(scalar).min(1), z.array(filtered).min(1)])
 const parameters = z.record(z.string(), parameterValue)
 
+const statistics = z.string().min(1).optional()
+
 const source = z.strictObject({
   model: z.string().min(1),
+  statistics,
   layer_range: z.tuple([z.int().min(0), z.int().min(1)]).describe('[first, end), end excluded.'),
   parameters: parameters.optional(),
 })
@@ -34,7 +37,7 @@ export const mergekitSchema = z
   .strictObject({
     merge_method: z.string().min(1),
     models: z
-      .array(z.strictObject({ model: z.string().min(1), parameters: parameters.optional() }))
+      .array(z.strictObject({ model: z.string().min(1), statistics, parameters: parameters.optional() }))
       .min(1)
       .optional(),
     slices: z.array(slice).min(1).optional(),

@@ -47,14 +47,17 @@ export const fisher: MergeOperator = {
       )
     }
     const delta = Number(parameters.delta)
-    return models[0]!.map((_, i) => {
-      let [mix, share] = [0, 0]
-      for (const [m, x] of models.entries()) {
-        const importance = weights[m]! * (statistics[m]![i]! + delta)
-        mix += importance * x[i]!
-        share += importance
+    const mix = new Float64Array(models[0]!.length)
+    const share = new Float64Array(mix.length)
+    for (const [m, x] of models.entries()) {
+      const [F, weight] = [statistics[m]!, weights[m]!]
+      for (let i = 0; i < mix.length; i++) {
+        const importance = weight * (F[i]! + delta)
+        mix[i]! += importance * x[i]!
+        share[i]! += importance
       }
-      return mix / share
-    })
+    }
+    for (let i = 0; i < mix.length; i++) mix[i]! /= share[i]!
+    return mix
   },
 }

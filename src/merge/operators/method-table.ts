@@ -1,10 +1,16 @@
-import type { MergeOperator, OperatorParameter } from './operator.ts'
+import type { MergeOperator, OperatorParameter, StatisticKind } from './operator.ts'
 
 const COSTS: Readonly<Record<MergeOperator['cost'], string>> = {
   linear: 'a weighted sum of prepared tensors',
   gram: 'a weighted sum, its weights from inner products prepared once',
   pass: 'one pass with comparisons',
   prepared: 'a weighted sum; some parameters change what is prepared',
+}
+
+const NEEDS: Readonly<Record<StatisticKind, string>> = {
+  fisher: 'Needs a file with the Fisher information of every model: see [statistics](statistics.md).',
+  'input-gram':
+    "Needs a file with the Gram matrices of the layers' inputs of every model: see [statistics](statistics.md).",
 }
 
 /** `docs/merge-methods.md`: what every operator says of itself. `scripts/make-method-table.mjs` writes it. */
@@ -41,7 +47,7 @@ function section(operator: MergeOperator): string {
     `At best, a candidate is ${COSTS[cost]}.`,
     ...(span === 'model' ? ['Its definition spans the whole model: parameters are model-wide.'] : []),
     ...(random ? ['Draws random masks.'] : []),
-    ...(needs === undefined ? [] : ['Needs statistics that a search does not collect.']),
+    ...(needs === undefined ? [] : [NEEDS[needs]]),
   ]
   const rows = [
     ...coefficients.map(coefficient => settingRow(coefficient, 'coefficient')),

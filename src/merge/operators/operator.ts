@@ -32,8 +32,8 @@ export interface MergeOperator {
   readonly coefficients: readonly NumberParameter[]
   /** Draws random masks: `seed` decides which. */
   readonly random?: true
-  /** Statistics of activations or gradients that must be given, per model and tensor. See `TensorInput.statistics`. */
-  readonly needs?: 'input-gram' | 'fisher'
+  /** Statistics of activations or gradients that every model must come with. See `TensorInput.statistics`. */
+  readonly needs?: StatisticKind
   /** How candidates are computed fast; absent: by the definition. */
   readonly candidate?: CandidatePlan
   /**
@@ -49,6 +49,8 @@ export interface MergeOperator {
    */
   merge(input: TensorInput): Float64Array
 }
+
+export type StatisticKind = 'input-gram' | 'fisher'
 
 export interface TaskVectorTraits {
   readonly sparsifier: 'none' | 'largest' | 'random' | 'middle' | 'rank'
@@ -104,19 +106,25 @@ export interface TensorInput extends Settings {
   readonly ids: readonly string[]
   readonly survey: Survey | undefined
   /**
-   * Per model, for operators with `needs`. `input-gram`: XᵀX / rows of the inputs of a linear layer, shape (in, in); `fisher`: diagonal of
-   * the Fisher information, shape of the tensor. `undefined` for tensors that have none.
+   * Per model, for operators with `needs`. `input-gram`: XᵀX of the inputs of a linear layer, shape (in, in), symmetric, its diagonal not
+   * negative; `fisher`: diagonal of the Fisher information, shape of the tensor, not negative. `undefined` for tensors that have none.
    */
   readonly statistics?: readonly Float64Array[] | undefined
+  /** With an `input-gram`: where the inputs of the layer are in its weight. `columns`: shape (out, in); `rows`: (in, out). Default `columns`. */
+  readonly inputsAlong?: InputsAlong | undefined
   /** Where in the model the tensor is: 0 before and in the first block, 1 in the last and after it; undefined outside blocks. */
   readonly depth: number | undefined
 }
+
+export type InputsAlong = 'columns' | 'rows'
 
 /** What is known of a tensor whose elements come in windows. */
 export interface WindowedTensor extends Omit<TensorInput, 'base' | 'models' | 'statistics'> {
   readonly elements: number
   /** Whether there is a base. */
   readonly based: boolean
+  /** Whether there are statistics of it. */
+  readonly measured?: boolean
 }
 
 /** A stretch of all inputs. */
@@ -125,6 +133,8 @@ export interface Window {
   readonly begin: number
   readonly base: Float64Array | undefined
   readonly models: readonly Float64Array[]
+  /** As in `TensorInput`; of elements, those of the window. */
+  readonly statistics?: readonly Float64Array[] | undefined
 }
 
 /** One tensor's merge in windows. Every pass sees all of them, in order; so does `merge`, at the end. */

@@ -2,6 +2,7 @@ import { CholeskyDecomposition, Matrix, solve } from 'ml-matrix'
 import type { MergeOperator } from './operator.ts'
 import { asMatrix, asVector } from './spectral.ts'
 import { combination } from './vectors.ts'
+import { independentWindows } from './windows.ts'
 
 /**
  * X. Jin et al., "Dataless knowledge fusion by merging weights of language models" (RegMean), ICLR 2023, equation 2: the linear layer that differs least from
@@ -36,26 +37,31 @@ export const regmean: MergeOperator = {
     },
   ],
   coefficients: [],
-  merge({ models, shape, statistics, parameters }) {
+  windows: tensor => (tensor.measured ? undefined : independentWindows(regmean, tensor, 1)),
+  merge({ models, shape, statistics, inputsAlong, parameters }) {
     if (statistics === undefined || shape.length !== 2)
       return combination(
         models.map(() => 1 / models.length),
         models,
       )
-    const n = shape[1]!
+    const rows = inputsAlong === 'rows'
+    const [n, outputs] = rows ? [shape[0]!, shape[1]!] : [shape[1]!, shape[0]!]
+    const a = Number(parameters.a)
     const S = Matrix.zeros(n, n)
-    const R = Matrix.zeros(shape[0]!, n)
+    const R = Matrix.zeros(n, outputs) // transposed, for the solver
     for (const [m, gram] of statistics.entries()) {
-      const G = asMatrix(gram, [n, n])
-      for (let i = 0; i < n; i++) {
-        for (let j = 0; j < n; j++) if (i !== j) G.set(i, j, Number(parameters.a) * G.get(i, j))
-      }
+      const G = asMatrix(
+        gram.map((value, i) => (i % (n + 1) === 0 ? value : a * value)),
+        [n, n],
+      )
+      const W = asMatrix(models[m]!, shape)
       S.add(G)
-      R.add(asMatrix(models[m]!, shape).mmul(G))
+      R.add(G.mmul(rows ? W : W.transpose())) // G is symmetric
     }
-    const left = Matrix.add(S, Matrix.eye(n).mul((Number(parameters.ridge) * S.trace()) / n))
-    const cholesky = new CholeskyDecomposition(left)
-    const right = R.transpose()
-    return asVector((cholesky.isPositiveDefinite() ? cholesky.solve(right) : solve(left, right, true)).transpose())
+    const added = (Number(parameters.ridge) * S.trace()) / n
+    for (let i = 0; i < n; i++) S.set(i, i, S.get(i, i) + added)
+    const cholesky = new CholeskyDecomposition(S)
+    const solved = cholesky.isPositiveDefinite() ? cholesky.solve(R) : solve(S, R, true)
+    return asVector(rows ? solved : solved.transpose())
   },
 }

@@ -6,7 +6,6 @@ const PRODUCTS_LIMIT = 1 << 23
 
 /** An operator's definition in windows; undefined where only the whole tensor tells one element. */
 export function windowsOf(operator: MergeOperator, tensor: WindowedTensor): Windows | undefined {
-  if (operator.needs !== undefined) return undefined // statistics are not windowed
   if (operator.windows !== undefined) return operator.windows(tensor)
   if (operator.span === 'element') return independentWindows(operator, tensor, 1)
   return operator.candidate?.kind === 'gram' ? gramWindows(operator, operator.candidate, tensor) : undefined
@@ -21,9 +20,10 @@ export function independentWindows(
   return {
     unit,
     passes: [],
-    merge: ({ base, models }) => {
+    merge: ({ base, models, statistics }) => {
       const elements = models[0]!.length
-      return operator.merge({ ...tensor, shape: unit === 1 ? [elements] : [elements / unit, unit], base, models })
+      const shape = unit === 1 ? [elements] : [elements / unit, unit]
+      return operator.merge({ ...tensor, shape, base, models, statistics })
     },
   }
 }

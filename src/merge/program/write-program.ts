@@ -6,6 +6,7 @@ import { largerNeed, type MemoryNeed, memoryNeed } from '../operators/memory-nee
 import { mergeInWindows, type WindowReader } from '../operators/merge-windows.ts'
 import type { ModelView, Survey } from '../operators/operator.ts'
 import { windowsOf } from '../operators/windows.ts'
+import type { Measurement, Statistics } from '../statistics.ts'
 import { streamMethod } from '../stream/plan-operator.ts'
 import { readColumns } from '../stream/read-columns.ts'
 import { streamInput } from '../stream/stream-input.ts'
@@ -38,16 +39,21 @@ export interface ProgramOptions {
 /**
  * Carries out a program: in tiles where its operators allow it, else in float64, window by window or tensor by tensor.
  * @param checkpoints by position of the program's models
+ * @param statistics of the models, by the same positions
  * @returns NaN and infinities that were written, by tensor; none unless they are allowed
  * @throws {MergeError} naming the tensor
  */
 export async function writeProgram(
   program: MergeProgram,
   checkpoints: readonly Checkpoint[],
+  statistics: Statistics,
   sink: TensorSink,
   { stream, allowNonFinite = false, onMemoryNeed }: ProgramOptions = {},
 ): Promise<readonly NonFinite[]> {
   const nonFinite = new Map<string, NonFinite>()
+  const measurements = new Map(
+    program.tensors.flatMap(tensor => (tensor.kind === 'merged' ? [[tensor, statistics.find(tensor)] as const] : [])),
+  )
   const surveys = surveyModels(program, checkpoints)
   const tensors = program.tensors.map((tensor): [string, OutputTensor] => [
     tensor.name,
@@ -58,17 +64,24 @@ export async function writeProgram(
           read: readerOf(tensor, checkpoints),
           define: append => {
             const survey = surveys.get(tensor.operator.name)
-            const found = mergeTensor(tensor, survey, checkpoints, allowNonFinite, append)
+            const measurement = measurements.get(tensor)
+            const given = { survey, measurement, statistics }
+            const found = mergeTensor(tensor, given, checkpoints, allowNonFinite, append)
             if (found !== undefined) nonFinite.set(tensor.name, found)
           },
         },
   ])
   const need = program.tensors
-    .map((tensor, t) => (tensor.kind === 'merged' && tensors[t]![1].stream === undefined ? needOf(tensor) : undefined))
+    .map((tensor, t) =>
+      tensor.kind === 'merged' && tensors[t]![1].stream === undefined
+        ? needOf(tensor, measurements.get(tensor))
+        : undefined,
+    )
     .reduce(largerNeed, undefined)
   if (need !== undefined) onMemoryNeed?.(need)
   await writeTensors(new Map(tensors), sink, stream)
   for (const checkpoint of checkpoints) checkpoint.verifyUnchanged()
+  statistics.verifyUnchanged()
   return program.tensors.flatMap(({ name }) => nonFinite.get(name) ?? [])
 }
 
@@ -100,22 +113,35 @@ function readerOf(tensor: MergedTensor, checkpoints: readonly Checkpoint[]): Out
   }
 }
 
-function needOf({ operator, settings, name, shape, ids, depth, base }: MergedTensor): MemoryNeed | undefined {
+function needOf(tensor: MergedTensor, measurement: Measurement | undefined): MemoryNeed | undefined {
+  const { operator, settings, name, shape, ids, depth, base } = tensor
   const elements = shape.reduce((product, size) => product * size, 1)
-  return memoryNeed(operator, { ...settings, name, shape, elements, ids, depth, survey: {}, based: base !== undefined })
+  const windowed = { ...settings, name, shape, elements, ids, depth, survey: {}, based: base !== undefined }
+  return memoryNeed(operator, { ...windowed, ...measured(measurement) })
+}
+
+function measured(measurement: Measurement | undefined) {
+  return { measured: measurement !== undefined, inputsAlong: measurement?.inputsAlong }
+}
+
+interface GivenOfTensor {
+  readonly survey: Survey | undefined
+  readonly measurement: Measurement | undefined
+  readonly statistics: Statistics
 }
 
 /** @returns the NaN and infinities that were written */
 function mergeTensor(
   tensor: MergedTensor,
-  survey: Survey | undefined,
+  { survey, measurement, statistics }: GivenOfTensor,
   checkpoints: readonly Checkpoint[],
   allowNonFinite: boolean,
   append: Append,
 ): NonFinite | undefined {
   const { operator, name, shape, written, settings, ids, depth, base } = tensor
   const elements = shape.reduce((product, size) => product * size, 1)
-  const windowed = { ...settings, name, shape, elements, ids, survey, depth, based: base !== undefined }
+  const known = { ...settings, name, shape, elements, ids, survey, depth, based: base !== undefined }
+  const windowed = { ...known, ...measured(measurement) }
   // Where elements are merged one by one, a NaN stays where it is; other operators would spread it, or never end.
   const allowance = !allowNonFinite ? 'none' : operator.span === 'element' ? 'allowed' : operator.name
   // Tells what cannot be merged before a large tensor takes its memory.
@@ -125,7 +151,10 @@ function mergeTensor(
     if (allowNonFinite) count.add(values)
     append(encodeStretch(values, written, name, allowNonFinite))
   }
-  const read: WindowReader = (begin, length) => inputsOf(tensor, checkpoints, begin, length, allowance)
+  const read: WindowReader = (begin, length) => ({
+    ...inputsOf(tensor, checkpoints, begin, length, allowance),
+    statistics: measurement && statistics.read(measurement, tensor, begin, length),
+  })
   if (elements > 0) mergeInWindows(operator, windowed, read, write, { allowNonFinite })
   return count.of(name)
 }

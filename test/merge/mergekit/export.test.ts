@@ -151,6 +151,11 @@ describe('a recipe as a mergekit configuration', () => {
     ],
     ['foreign methods', recipe('tsv_m', [weights(1, 1)]), 'mergekit has no method tsv_m'],
     [
+      'statistics',
+      recipe('fisher', [weights(1, 1)], { base: undefined }),
+      'mergekit has no method fisher; a configuration cannot name the files of statistics that fisher needs',
+    ],
+    [
       'flavors',
       recipe('ties', [weights(1, 1)], { parameters: { flavor: 'paper' } }),
       "mergekit's ties has no flavor, which is paper here instead of mergekit",

@@ -96,6 +96,9 @@ const SAME_BITS: readonly (readonly [string, fc.Arbitrary<Given['parameters']>])
   ['cabs', fc.record({ n: fc.integer({ min: 1, max: 4 }), m: fc.integer({ min: 4, max: 12 }) })],
   ['model_stock', fc.constant({ filter_wise: true })],
   ['nuslerp', fc.constant({ nuslerp_flatten: false })],
+  // Without statistics both are averages.
+  ['fisher', none],
+  ['regmean', none],
 ]
 const BY_GRAM: readonly (readonly [string, fc.Arbitrary<Given['parameters']>])[] = [
   ['slerp', none],
@@ -166,8 +169,22 @@ describe('a definition in windows', () => {
       return windowsOf(operator, { ...tensor, elements: 16, based: operator.base !== 'none' }) ? [] : [operator.name]
     })
     expect(without.filter(name => findOperator(name).family === undefined)).toEqual([
-      ...['pcb', 'widen', 'tsv_m', 'iso_c', 'iso_cts', 'star', 'wudi', 'dc_merge', 'opcm', 'fisher', 'regmean'],
+      ...['pcb', 'widen', 'tsv_m', 'iso_c', 'iso_cts', 'star', 'wudi', 'dc_merge', 'opcm'],
     ])
+    const measured = ['fisher', 'regmean'].filter(name => {
+      const settings = {
+        parameters: {},
+        coefficients: {},
+        seed: 0,
+        name: 'w',
+        ids: ['a'],
+        survey: {},
+        depth: undefined,
+      }
+      const tensor = { ...settings, shape: [4, 4], elements: 16, based: false, measured: true }
+      return windowsOf(findOperator(name), tensor) === undefined
+    })
+    expect(measured).toEqual(['regmean'])
   })
 })
 
