@@ -6,17 +6,16 @@ import { rowLength } from '../operators/order.ts'
 import { variances } from '../operators/sce.ts'
 import { difference } from '../operators/vectors.ts'
 import { ChanceSums } from './chance-sums.ts'
+import { below, mixArguments } from './mix-arguments.ts'
 import { OrderStatistics } from './order-statistics.ts'
 import { Ranking } from './ranking.ts'
 import { NO_TABLES, type Tables, withTables } from './tables.ts'
 import { type Bench, fillStretch, stretchesOf } from './tiles.ts'
 import type { Job, Workshop } from './work.ts'
 
-// As in `assembly/thin.ts` and `assembly/pass.ts`.
+// As in `assembly/thin.ts`.
 const KINDS = { all: 0, ranks: 1, random: 2, 'row-ranks': 3, varying: 5 } as const
 const DIVIDED = 4
-const MIXINGS = { sum: 0, elect: 1, erase: 3, consensus: 4, limit: 5, unique: 6 } as const
-const NORMALIZED = 2
 const NONE = 0x7fffffff
 /** Bytes of a model's block in the work area: with few models all blocks stay in a core's level 1 cache. */
 const BLOCK = 4096
@@ -221,36 +220,9 @@ function kindOf(thin: Thin): number {
   return thin.kind === 'row-ranks' && thin.perElement ? DIVIDED : KINDS[thin.kind]
 }
 
-function mixArguments(mix: Mix): { readonly mixing: number; readonly scale: number; readonly bound: number } {
-  const mixing = MIXINGS[mix.kind]
-  switch (mix.kind) {
-    case 'sum':
-      return { mixing, scale: mix.scale, bound: 0 }
-    case 'elect':
-      return { mixing: mix.normalize ? NORMALIZED : mixing, scale: mix.lambda, bound: 0 }
-    case 'erase':
-      return { mixing, scale: 1, bound: 0 }
-    case 'consensus':
-      return { mixing, scale: mix.alpha, bound: mix.tasks }
-    case 'limit':
-      return { mixing, scale: mix.limit, bound: 0 }
-    case 'unique':
-      return { mixing, scale: 1, bound: below(mix.epsilon) }
-  }
-}
-
 /** Random 32-bit words below it are those whose number is below the density. */
 function threshold(density: number): number {
   return Math.ceil(density * 2 ** 32)
-}
-
-/** The largest float32 that is not above: float32 magnitudes above it are those above the number. */
-function below(value: number): number {
-  const nearest = Math.fround(value)
-  if (nearest <= value) return nearest
-  const bits = new Uint32Array(Float32Array.of(nearest).buffer)
-  bits[0]! -= 1
-  return new Float32Array(bits.buffer)[0]!
 }
 
 function blockFor(models: number): number {

@@ -6,14 +6,8 @@
 //   - Signs: with all z of an element turned around where their sum is negative, those elected are the positive ones.
 //   - What is 0 is added as -0, which leaves every base its bits.
 
+import { ALL, BY_CHANCE, BY_RANK, factor, first, halves, RANDOM, RANKS, second, source, weight } from './fused-terms'
 import { ELECT, ELECT_NORMALIZED, mixBlock, SUM, TERM } from './mix'
-
-const BY_RANK: i32 = 1
-const BY_CHANCE: i32 = 2
-
-const ALL: i32 = 0
-const RANKS: i32 = 1
-const RANDOM: i32 = 2
 
 // Constant distances from an address, as types: what a load is given must be known where it is compiled.
 @unmanaged class At0 {}
@@ -187,65 +181,4 @@ function thinned<A, H>(kind: i32, b: v128, x: usize, c: v128, p: v128, q: v128, 
 @inline
 function isOpen(h: usize, upper: v128): v128 {
   return i16x8.eq(v128.load(h), upper)
-}
-
-@inline
-function source(terms: usize, m: usize, offset: usize): usize {
-  return <usize>load<u32>(terms + m * TERM) + offset
-}
-
-@inline
-function halves(terms: usize, m: usize, offset: usize): usize {
-  // A term that keeps all has no table: any other's does, nothing in it is above its threshold.
-  const term = terms + m * TERM
-  return <usize>load<u32>(load<i32>(term, 12) == RANDOM ? term : tabled(terms), 4) + (offset >> 1)
-}
-
-function tabled(terms: usize): usize {
-  while (load<i32>(terms, 12) != RANDOM) terms += TERM
-  return terms
-}
-
-@inline
-function factor(terms: usize, m: usize): v128 {
-  return v128.load_splat<f32>(terms + m * TERM, 16)
-}
-
-@inline
-function weight(mixing: i32, weights: usize, m: usize): v128 {
-  return mixing == ELECT_NORMALIZED ? v128.load_splat<f32>(weights + (m << 2)) : i32x4.splat(0)
-}
-
-// What a doubled magnitude is compared with, or the upper half of the threshold, in lanes of 32 bits.
-@inline
-function first(kind: i32, terms: usize, m: usize, index: i32): v128 {
-  if (kind == BY_RANK) return i32x4.splat(<i32>((least(terms + m * TERM, index) << 1) + 0x80000000))
-  return i32x4.splat(upperHalf(terms + m * TERM))
-}
-
-// How far above it a doubled magnitude may be, or the same upper half in lanes of 16 bits.
-@inline
-function second(kind: i32, terms: usize, m: usize, index: i32): v128 {
-  if (kind == BY_RANK) return i32x4.splat(<i32>((span(terms + m * TERM, index) << 1) + 0x80000000))
-  return i16x8.splat(<i16>upperHalf(terms + m * TERM))
-}
-
-// Bits of the smallest magnitude that is kept from `index` on.
-function least(term: usize, index: i32): u32 {
-  if (load<i32>(term, 12) == ALL) return 0
-  const low = load<u32>(term, 20)
-  return index > load<i32>(term, 24) ? low + 1 : low
-}
-
-// How many magnitudes are kept from there on.
-function span(term: usize, index: i32): u32 {
-  if (load<i32>(term, 12) == ALL) return 0x7fffffff
-  const high = load<u32>(term, 28)
-  const end = index > load<i32>(term, 32) ? min(high + 1, <u32>0x7fffffff) : high
-  const begin = least(term, index)
-  return end > begin ? end - begin : 0
-}
-
-function upperHalf(term: usize): i32 {
-  return load<i32>(term, 12) == ALL ? 0x10000 : <i32>(load<u32>(term, 36) >>> 16)
 }
