@@ -18,6 +18,7 @@ import { type RacingOptions, whyNoRaces } from './race.ts'
 import { recordOf } from './record-space.ts'
 import { replay } from './resume.ts'
 import { createRng } from './rng.ts'
+import { recordChoices, workersChoice } from './run-choices.ts'
 import { recordConfig, scalarizationOf, spaceOf, viewRun } from './run-config.ts'
 import { createRun, openRun } from './runs/run-folder.ts'
 import type { Run, RunManifest } from './runs/run-store.ts'
@@ -154,6 +155,12 @@ async function conduct(
   const { slots } = config
   const scalarization = scalarizationOf(config)
   const archive = createParetoArchive(objectives)
+  let noted = 0
+  const noteChoices = (): void => {
+    const { choices } = executor.diagnostics()
+    if (choices.length > noted) recordChoices(run, choices)
+    noted = choices.length
+  }
   const factory = strategyFactory(config, space, objectives, startOf(run, space.genes.length, objectives.length))
   const { strategy, pending } = replay(run, factory, archive)
   const toJob = (candidate: Candidate): EvaluationJob => ({
@@ -185,12 +192,14 @@ async function conduct(
       graceMs: options.graceMs ?? GRACE_MS,
       onProgress: options.onProgress,
       onAsked: candidates => {
+        noteChoices()
         for (const { candidate, strategy: kind, because } of decisionsOf(candidates))
           options.onMessage?.(`${config.strategy.kind}: ${kind} from candidate ${candidate} on: ${because}`)
       },
     },
     options.signal,
   )
+  noteChoices()
   if (stop.criterion === 'interrupted') return outcome(stop, true)
   if (archive.size === 0) return outcome(stop, false)
   const finished = await finalize(
@@ -210,6 +219,7 @@ async function conduct(
     },
     options.signal,
   )
+  noteChoices()
   return outcome(finished ? stop : { criterion: 'interrupted', detail: 'while scoring the front' }, !finished)
 }
 
@@ -297,11 +307,12 @@ async function openExecutor(
   options: LaunchOptions,
 ): Promise<Executor> {
   let closing = false
-  const workers = options.workers ?? (config.workers === 'auto' ? cpus().length : config.workers)
+  const asked = options.workers ?? (config.workers === 'auto' ? undefined : config.workers)
+  const sideBySide = workersChoice(asked, cpus().length, config.slots)
   const host = await createWorkerHostExecutor(
     { sources: config.sources, evaluator: config.evaluator },
     {
-      workers: Math.min(workers, config.slots),
+      workers: Number(sideBySide.value),
       evaluationTimeoutMs: config.evaluation.timeoutMs,
       ...(config.evaluation.memoryBytes !== undefined && { memoryLimitBytes: config.evaluation.memoryBytes }),
       onEvent: event => {
@@ -334,7 +345,10 @@ async function openExecutor(
       return pick(await executor.submit({ ...rest, ranges: wanted }, signal), positions)
     },
     exampleCount: split => pickEach(executor.exampleCount(split), positions),
-    diagnostics: () => executor.diagnostics(),
+    diagnostics: () => {
+      const { restarts, choices } = executor.diagnostics()
+      return { restarts, choices: [sideBySide, ...choices] }
+    },
     close: () => {
       closing = true
       return executor.close()

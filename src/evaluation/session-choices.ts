@@ -14,7 +14,7 @@ export function choicesOf(session: EvaluatorSession): readonly SessionChoice[] {
 function plainChoice({ option, value, reason }: SessionChoice): SessionChoice {
   return {
     option: oneLine(String(option), 64),
-    value: typeof value === 'number' ? value : oneLine(String(value), 64),
+    value: typeof value === 'number' && Number.isFinite(value) ? value : oneLine(String(value), 64),
     reason: oneLine(String(reason)),
   }
 }
@@ -22,25 +22,4 @@ function plainChoice({ option, value, reason }: SessionChoice): SessionChoice {
 /** A line for the user. */
 export function describeChoice({ option, value, reason }: SessionChoice): string {
   return `evaluator: ${option} ${value}. ${reason}`
-}
-
-/** The choices of several sessions, each value once, with the reason that was given first. */
-export class ChoiceBook {
-  readonly #choices = new Map<string, SessionChoice>()
-
-  /** @returns those that are new */
-  add(choices: readonly SessionChoice[]): readonly SessionChoice[] {
-    const fresh: SessionChoice[] = []
-    for (const choice of choices) {
-      const key = JSON.stringify([choice.option, choice.value])
-      if (this.#choices.has(key)) continue
-      this.#choices.set(key, choice)
-      fresh.push(choice)
-    }
-    return fresh
-  }
-
-  all(): readonly SessionChoice[] {
-    return [...this.#choices.values()]
-  }
 }

@@ -5,7 +5,9 @@ import { createParetoArchive } from '../archive/pareto-archive.ts'
 import type { CandidateId, FailureKind, StopReason, Trial } from '../candidate.ts'
 import { type Decision, decisionsOf } from '../decision.ts'
 import { RunStoreError, show } from '../errors.ts'
+import type { SessionChoice } from '../evaluation/evaluator.ts'
 import { lossesOf, type Objective } from '../objective.ts'
+import { recordedChoices } from '../run-choices.ts'
 import type { RunReader } from '../runs/run-store.ts'
 import { type StartOrigin, startOrigin } from '../start.ts'
 import { type BaselineComparison, type BaselineFacts, collectBaselines, compareWithBaselines } from './baselines.ts'
@@ -34,6 +36,8 @@ export interface RunFacts {
   readonly budget: number
   readonly environment: Readonly<Record<string, string>>
   readonly digests: Readonly<Record<string, string>>
+  /** What was left to the machine and decided there: each value of each option once. */
+  readonly choices: readonly SessionChoice[]
   readonly objectives: readonly Objective[]
   readonly geneNames: readonly string[]
   readonly counts: {
@@ -125,6 +129,7 @@ export function collectFacts(run: RunReader, options: CandidateOptions = {}): Ru
     budget: run.budget,
     environment: manifest.environment,
     digests: manifest.digests,
+    choices: recordedChoices(run),
     objectives,
     geneNames: manifest.geneNames,
     counts: { asked: run.candidates().length, told: told.length, failed: failed.length, failures, ...raceCounts(run) },

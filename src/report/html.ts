@@ -8,7 +8,7 @@ import { MAX_PAIRS, objectivePairs, scatterChart, scatterLegend } from './html/s
 import { STYLE } from './html/style.ts'
 import { baselineTable, comparisonTable, contenderTable, frontTable, heatmap, scrolling } from './html/tables.ts'
 import { printable } from './plain-text.ts'
-import { contenderNote, headline, searchNotes } from './summary.ts'
+import { choiceNotes, contenderNote, headline, searchNotes } from './summary.ts'
 
 /** Failures listed one by one; the rest are counted. */
 const SHOWN_FAILURES = 20
@@ -173,5 +173,5 @@ function footer(facts: RunFacts): Markup {
   return markup`<footer><details><summary>Environment and inputs</summary>${scrolling(
     'Environment',
     list([...Object.entries(facts.environment), ['slots', `${facts.slots}`]]),
-  )}${digests.length > 0 && scrolling('Inputs', list(digests))}</details></footer>`
+  )}${choiceNotes(facts).map(note => markup`<p class="note">${note}</p>`)}${digests.length > 0 && scrolling('Inputs', list(digests))}</details></footer>`
 }

@@ -23,6 +23,8 @@ export interface FrontJson {
   readonly baselines: readonly BaselineJson[]
   readonly start: RunFacts['start']
   readonly decisions: RunFacts['decisions']
+  /** What decided the speed and was left to the machine: workers, threads of a session, how weights are given. */
+  readonly choices: RunFacts['choices']
   readonly failed: number
   readonly budget: number
   /** Which criterion ended the search; `null`: it has not ended. */
@@ -70,6 +72,7 @@ export function frontJson(facts: RunFacts): FrontJson {
     })),
     start: facts.start,
     decisions: facts.decisions,
+    choices: facts.choices,
     failed: facts.counts.failed,
     budget: facts.budget,
     stopped: facts.stopReason?.criterion ?? null,

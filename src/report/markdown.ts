@@ -14,7 +14,7 @@ import {
 } from './format.ts'
 import { stringify } from './json.ts'
 import { printable } from './plain-text.ts'
-import { contenderNote, headline, searchNotes } from './summary.ts'
+import { choiceNotes, contenderNote, headline, searchNotes } from './summary.ts'
 import { meanOf, valuesOf, withInterval } from './text-parts.ts'
 
 /** The report as Markdown (GitHub's tables), to be read where HTML is not: a merge request, a model card. */
@@ -36,6 +36,7 @@ export function renderMarkdown(facts: RunFacts): string {
     ...comparisons(facts),
     ...front(facts),
     ...recipe(facts),
+    ...choices(facts),
   ].join('\n\n')}\n`
 }
 
@@ -114,6 +115,11 @@ function recipe(facts: RunFacts): string[] {
   const found = facts.winner?.candidate.recipe
   // JSON escapes every line break inside a string, so no line of it can close the fence.
   return found === undefined ? [] : ['## Recipe of the winner', `\`\`\`json\n${stringify(found)}\n\`\`\``]
+}
+
+function choices(facts: RunFacts): string[] {
+  const notes = choiceNotes(facts).map(note => `- ${escapeMarkdown(note, Infinity)}`)
+  return notes.length === 0 ? [] : ['## How candidates were scored', notes.join('\n')]
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -73,6 +73,11 @@ export function searchNotes(facts: Pick<RunFacts, 'strategy' | 'start' | 'decisi
   ]
 }
 
+/** Sentences about what was left to the machine: how many candidates side by side, threads of each, how weights are given. */
+export function choiceNotes({ choices }: Pick<RunFacts, 'choices'>): string[] {
+  return choices.map(({ option, value, reason }) => `${printable(`${option} ${value}. ${reason}`, LONGEST_REASON)}`)
+}
+
 export function labelOf(facts: Pick<RunFacts, 'baselines'>, baseline: string): string {
   const found = facts.baselines.find(({ name }) => name === baseline)
   const label = printable(found?.label ?? baseline)

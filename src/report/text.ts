@@ -2,7 +2,7 @@ import type { RunFacts } from './facts.ts'
 import { formatDuration, formatNumber, numberFormat, plural } from './format.ts'
 import { printable, wrap } from './plain-text.ts'
 import { renderPlot } from './plot.ts'
-import { searchNotes } from './summary.ts'
+import { choiceNotes, searchNotes } from './summary.ts'
 import { type Cell, type Column, formatTable, unpainted } from './table.ts'
 import { meanOf, objectiveColumn, type TextOptions, tableOptions, valuesOf } from './text-parts.ts'
 import { renderWinner } from './text-winner.ts'
@@ -18,7 +18,15 @@ const SUMMARY_ROWS = 12
 
 /** `amalgam show <run>`, and the end of a search. */
 export function renderRun(facts: RunFacts, options: TextOptions): string {
-  return `${renderFront(facts, options, SUMMARY_ROWS)}\n\n${renderWinner(facts, options)}`
+  const notes = choiceNotes(facts)
+  const choices = ['How candidates were scored, as decided on the machine:', ...notes].flatMap(line =>
+    wrap(line, options.width),
+  )
+  return [
+    renderFront(facts, options, SUMMARY_ROWS),
+    renderWinner(facts, options),
+    ...(notes.length === 0 ? [] : [choices.join('\n')]),
+  ].join('\n\n')
 }
 
 /**
