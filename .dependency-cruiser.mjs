@@ -124,7 +124,7 @@ export default {
     only(
       'files-at-the-rim',
       'I/O stays in a thin named rim.',
-      '^src/(runs/|formats/(open|opened|write)-file\\.ts|merge/(kernel/load|sources|write-model|write-adapter|model-folder|open-model|inspect-files|mergekit/(merge-config|export-facts))\\.ts|config/load\\.ts|evaluation/((onnx/)?(data|cache|load)|candidate-folders|processes|command/(evaluator|session|lm-eval)|http/exclusive|typescript-hook)|executors/|report/write\\.ts|cli/|digest-file\\.ts)',
+      '^src/(runs/|formats/(open|opened|write)-file\\.ts|merge/(kernel/load|sources|write-model|write-adapter|model-folder|open-model|inspect-files|mergekit/(merge-config|export-facts))\\.ts|config/load\\.ts|evaluation/((onnx/)?(data|cache|load)|onnx/language/softmax/softmax\\.ts|candidate-folders|processes|command/(evaluator|session|lm-eval)|http/exclusive|typescript-hook)|executors/|report/write\\.ts|cli/|digest-file\\.ts)',
       '^(node:)?fs',
     ),
     {
@@ -139,7 +139,7 @@ export default {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    exclude: { path: '^(dist|src/merge/kernel/assembly)' },
+    exclude: { path: '^(dist|src/.*/assembly)' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'node', 'default'] },
   },
 }

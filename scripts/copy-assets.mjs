@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url'
 
 const at = path => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
-cpSync(at('src/merge/kernel'), at('dist/merge/kernel'), {
-  recursive: true,
-  filter: path => !path.endsWith('assembly') && !path.endsWith('.ts'),
-})
+for (const folder of ['merge/kernel', 'evaluation/onnx/language/softmax'])
+  cpSync(at(`src/${folder}`), at(`dist/${folder}`), {
+    recursive: true,
+    filter: path => !path.endsWith('assembly') && !path.endsWith('.ts'),
+  })

@@ -56,7 +56,7 @@ export function measureOutput(
   check: (found: OutputArray, count: number) => void,
 ): PlannedTask['measure'] {
   return async (runner, split, examples) => {
-    const values = new Float64Array(examples.length * width)
+    const values = new Float32Array(examples.length * width)
     await runExamples(runner, sources[split], examples, [output], ([found], first, count) => {
       check(found!, count)
       values.set(found!.data.subarray(0, count * width), first * width)

@@ -78,7 +78,7 @@ async function candidateMs(
 }
 
 function sameBits({ values: a }: Facts, { values: b }: Facts): boolean {
-  const bytes = ({ buffer, byteOffset, byteLength }: Float64Array): Buffer =>
+  const bytes = ({ buffer, byteOffset, byteLength }: Facts['values']): Buffer =>
     Buffer.from(buffer, byteOffset, byteLength)
   return bytes(a).equals(bytes(b))
 }

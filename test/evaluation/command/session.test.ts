@@ -106,8 +106,10 @@ describe('a warm program', () => {
   ])('that is %s at its start is an error', async (fault, message) => {
     const evaluator = await make(folder, { env: { START_FAULT: fault }, start_timeout: 0.4 })
     // Under load the slow start may be noticed first.
-    const found = await rejectionOf(evaluator.open())
-    expect([message, 'EvaluatorError: Evaluator "program": The program was not ready within 0.4 s.']).toContain(found)
+    expect(await rejectionOf(evaluator.open())).toBeOneOf([
+      message,
+      'EvaluatorError: Evaluator "program": The program was not ready within 0.4 s.',
+    ])
   })
 
   it('that lacks an objective is an error that names the nearest', async () => {

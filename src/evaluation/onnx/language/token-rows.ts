@@ -2,6 +2,7 @@ import { EvaluatorError, show } from '../../../errors.ts'
 import { newElements, type RowSource, runRows } from '../rows.ts'
 import type { GraphRunner, InputArray, OutputArray } from '../tasks/task.ts'
 import type { LanguageGraph } from './language-graph.ts'
+import { eachSoftmax } from './softmax/softmax.ts'
 
 /**
  * Tokens that go through the graph at once, and the tokens that the last of its positions must predict: the graph's output at
@@ -162,30 +163,12 @@ function scoreRow(
 ): void {
   let [logLikelihood, hits, entropy] = [0, 0, 0]
   const first = firstPosition + input.length - targets.length
-  for (let t = 0; t < targets.length; t++) {
-    const row = (first + t) * vocabulary
-    let max = Number.NEGATIVE_INFINITY
-    let best = 0
-    for (let v = 0; v < vocabulary; v++) {
-      const z = logits[row + v]!
-      if (z > max) {
-        max = z
-        best = v
-      }
-    }
-    let sum = 0 // Σ e^(z - max), a NaN among the logits makes it NaN
-    let weighted = 0 // Σ (z - max) e^(z - max)
-    for (let v = 0; v < vocabulary; v++) {
-      const z = logits[row + v]! - max
-      const p = Math.exp(z)
-      sum += p
-      if (p !== 0) weighted += z * p
-    }
+  eachSoftmax(logits, first, targets.length, vocabulary, (t, { max, best, sum, weighted }) => {
     const logSum = Math.log(sum)
-    logLikelihood += logits[row + targets[t]!]! - max - logSum
+    logLikelihood += logits[(first + t) * vocabulary + targets[t]!]! - max - logSum
     entropy += logSum - weighted / sum
     if (best === targets[t]) hits++
-  }
+  })
   facts[at + ROW_FACTS.logLikelihood] = logLikelihood
   facts[at + ROW_FACTS.greedyHits] = Number.isNaN(logLikelihood) ? Number.NaN : hits
   facts[at + ROW_FACTS.entropy] = entropy

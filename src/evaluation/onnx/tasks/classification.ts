@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ConfigError, FormatError, show } from '../../../errors.ts'
+import { expNonPositive } from '../../../numerics/exp.ts'
 import type { Split } from '../../evaluator.ts'
 import { arrayFrame } from '../array-frame.ts'
 import {
@@ -84,7 +85,7 @@ export const classificationTask: TaskDefinition<typeof schema> = {
       metric: spec => pickMetric(metrics, spec, where),
       measure: async (runner, split, examples) => {
         let width = classes
-        let values = new Float64Array(examples.length * width)
+        let values = new Float32Array(examples.length * width)
         await runExamples(
           runner,
           sources[split],
@@ -94,7 +95,7 @@ export const classificationTask: TaskDefinition<typeof schema> = {
             requireWidth(logits!, rows, classes, output, context)
             if (inside !== undefined && width === classes) {
               width += sizeOf(inside.dims.slice(1))
-              values = new Float64Array(examples.length * width)
+              values = new Float32Array(examples.length * width)
             }
             if (inside === undefined) {
               values.set(logits!.data.subarray(0, rows * classes), first * classes)
@@ -188,6 +189,7 @@ export function classificationMetrics(
   }
 }
 
+type Values = Facts['values']
 type Metrics = Readonly<Record<string, (spec: MetricSpec) => TaskMetric>>
 
 /** What predictions say of themselves. */
@@ -210,7 +212,7 @@ export function unlabelledMetrics(classes: number): Metrics {
  */
 export function agreementMetrics(classes: number, hasHidden: boolean): Metrics {
   const compare =
-    (of: (own: Float64Array, at: number, expert: Float64Array, from: number, width: number) => number) =>
+    (of: (own: Values, at: number, expert: Values, from: number, width: number) => number) =>
     (facts: Facts, _: Split, expert: Facts | undefined): Float32Array =>
       scoresOf(facts, (at, example) => of(facts.values, at, expert!.values, example * facts.width, facts.width))
   const metrics: Record<string, () => TaskMetric> = {
@@ -260,7 +262,7 @@ export function agreementMetrics(classes: number, hasHidden: boolean): Metrics {
 }
 
 /** Σ p (ln p - ln q), p and q being the softmax of logits. Nats; never negative. */
-function divergence(p: Float64Array, from: number, q: Float64Array, at: number, classes: number): number {
+function divergence(p: Values, from: number, q: Values, at: number, classes: number): number {
   let sum = 0
   for (let c = 0; c < classes; c++) {
     const lnP = -negativeLogLikelihood(p, from, classes, c)
@@ -269,14 +271,14 @@ function divergence(p: Float64Array, from: number, q: Float64Array, at: number, 
   return sum < 0 ? 0 : sum
 }
 
-function largest(values: Float64Array, at: number, classes: number): number {
+function largest(values: Values, at: number, classes: number): number {
   let best = 0
   for (let c = 1; c < classes; c++) if (values[at + c]! > values[at + best]!) best = c
   return best
 }
 
 /** How many classes come before `label`, from the largest logit down; ties go to the lower class. NaN where a logit is NaN. */
-export function rankOf(values: Float64Array, at: number, classes: number, label: number): number {
+export function rankOf(values: Values, at: number, classes: number, label: number): number {
   const own = values[at + label]!
   // Counted without branches: which logit is larger is nothing a processor could foresee.
   let [before, behind] = [0, 0]
@@ -295,22 +297,22 @@ export function rankOf(values: Float64Array, at: number, classes: number, label:
 }
 
 /** -ln softmax(logits)[label] = ln Σ exp(z - max) - (z[label] - max). Nats. */
-export function negativeLogLikelihood(values: Float64Array, at: number, classes: number, label: number): number {
+export function negativeLogLikelihood(values: Values, at: number, classes: number, label: number): number {
   let max = Number.NEGATIVE_INFINITY
   for (let c = 0; c < classes; c++) max = Math.max(max, values[at + c]!) // NaN stays NaN
   let sum = 0
-  for (let c = 0; c < classes; c++) sum += Math.exp(values[at + c]! - max)
+  for (let c = 0; c < classes; c++) sum += expNonPositive(values[at + c]! - max)
   return Math.log(sum) - (values[at + label]! - max)
 }
 
 /** -Σ p ln p of softmax(logits): how undecided a prediction is. AdaMerging (Yang et al. 2024, arXiv 2310.02575) minimises it. Nats. */
-export function entropy(values: Float64Array, at: number, classes: number): number {
+export function entropy(values: Values, at: number, classes: number): number {
   let max = Number.NEGATIVE_INFINITY
   for (let c = 0; c < classes; c++) max = Math.max(max, values[at + c]!)
   let [sum, weighted] = [0, 0]
   for (let c = 0; c < classes; c++) {
     const z = values[at + c]! - max
-    const p = Math.exp(z)
+    const p = expNonPositive(z)
     sum += p
     if (p !== 0) weighted += z * p
   }

@@ -38,7 +38,8 @@ export interface Facts {
   /** Positions in the split's order, shape (n,). */
   readonly examples: Int32Array
   readonly width: number
-  readonly values: Float64Array
+  /** float32 where they are outputs as they are. */
+  readonly values: Float32Array | Float64Array
 }
 
 /** How an objective is made of facts. */
