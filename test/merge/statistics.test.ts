@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { Matrix, solve } from 'ml-matrix'
@@ -442,13 +442,22 @@ describe('a file of statistics', () => {
     ).resolves.toBeDefined()
   })
 
-  it('may be of tensors that are left out, and folders of shards are read', async () => {
+  it('may have tensors that are left out, and may be a folder of shards', async () => {
     const folder = newFolder()
     const sources = save(
       folder,
       { a: { ...model, head: tensor([1]) }, b: { ...model, head: tensor([2]) } },
       { a: { ...fishers, head: tensor([1]) }, b: { ...fishers, head: tensor([1]) } },
     ).map(source => ({ ...source, without: ['head'] }))
+    const [one, two] = ['model-1.safetensors', 'model-2.safetensors']
+    const shards = join(folder, 'shards')
+    mkdirSync(shards)
+    writeSafetensors(join(shards, one!), [['layers.0.w', fishers['layers.0.w']!]])
+    writeSafetensors(join(shards, two!), [['norm', tensor([0, 0])]])
+    const index = { weight_map: { 'layers.0.w': one, norm: two } }
+    writeFileSync(join(shards, 'model.safetensors.index.json'), JSON.stringify(index))
+    sources[1] = { ...sources[1]!, statistics: shards }
+    expect(inspectSources(sources).sources[1]!.files).toContain(join(shards, two!))
     const out = await merged(recipeOf('fisher', ['a', 'b']), sources, folder)
     expect([...out.keys()].sort()).toEqual(['layers.0.w', 'norm'])
     expectClose(out.get('layers.0.w')!, gen(1, 6), 1e-6)
