@@ -2,13 +2,14 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { MergeError } from '../errors.ts'
+import type { PreparedEstimate } from './fast/prepared-estimate.ts'
 import { type CommonTensors, type NamedCheckpoint, requireCommonTensors } from './inspect.ts'
 import { elementsOf, type ModelFacts, modelFacts } from './inspect-model.ts'
 import { type VectorFacts, vectorFacts } from './inspect-vectors.ts'
 import { matchSources } from './match-sources.ts'
 import type { SourceReference } from './model.ts'
 import { modelFolder, openModel } from './open-model.ts'
-import { sharedBytes } from './sources.ts'
+import { estimateShared } from './sources.ts'
 
 /** What can be known of models before a search: the rim that opens them. */
 
@@ -37,6 +38,8 @@ export interface SearchEstimate {
   /** Weights of all models as float32, once per machine; and the merged weights of each worker. */
   readonly sharedBytes: number
   readonly bytesPerWorker: number
+  /** What comes on top, once per machine, with one model as the base: by method; `linear` and `task_arithmetic` prepare nothing. */
+  readonly prepared: PreparedEstimate
   /** Of a merged model as files. */
   readonly diskBytes: number
   /** One candidate's merge by one worker, from the copy bandwidth that was measured just now; without its evaluation. */
@@ -111,10 +114,7 @@ function estimateOf({ weights }: CommonTensors, models: Inspection['models']): S
   const bytesPerSecond = copyBandwidth()
   return {
     workers,
-    sharedBytes: sharedBytes(
-      { weights, sources: models.map(({ id, path, bytes }) => ({ id, path, bytes, files: [] })) },
-      workers,
-    ),
+    ...estimateShared(weights, models.length, workers),
     bytesPerWorker,
     diskBytes: models[0]!.bytes,
     // Every source is read and the result written once; a copy reads and writes each byte.

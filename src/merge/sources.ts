@@ -6,6 +6,7 @@ import type { Checkpoint } from '../formats/checkpoint.ts'
 import { type Dtype, dtypeBytes, isWeightDtype, type WeightDtype } from '../formats/dtype.ts'
 import { widen } from './convert.ts'
 import { createPreparedMemory, type PreparedMemory } from './fast/prepared.ts'
+import { estimatePrepared, type PreparedEstimate } from './fast/prepared-estimate.ts'
 import { type CommonTensors, type NamedCheckpoint, requireCommonTensors } from './inspect.ts'
 import {
   allocateSharedMemory,
@@ -322,12 +323,15 @@ export function differentOther(name: string, dtype: Dtype, a: string, b: string)
   )
 }
 
-/** Bytes of the memory that {@link loadSharedSources} would take, without what operators may prepare. */
-export function sharedBytes(
-  { weights, sources }: Pick<SourceInspection, 'weights' | 'sources'>,
+/** Bytes of the memory that {@link loadSharedSources} would take, without and with what methods prepare. */
+export function estimateShared(
+  weights: SourceInspection['weights'],
+  sources: number,
   threads: number,
-): number {
-  return layOutBanks(weights, sources.length, threads).arenas.reduce((sum, { at }) => sum + at, 0)
+): { readonly sharedBytes: number; readonly prepared: PreparedEstimate } {
+  const layout = layOutBanks(weights, sources, threads)
+  const sharedBytes = layout.arenas.reduce((sum, { at }) => sum + at, 0)
+  return { sharedBytes, prepared: estimatePrepared(weights, sources - 1, layout) }
 }
 
 export interface FileDigest {

@@ -9,7 +9,7 @@ export interface Ranked {
 }
 
 /** Up to this many elements a tensor's magnitudes are kept sorted. */
-const SORTED_UP_TO = 1 << 14
+export const SORTED_UP_TO = 1 << 14
 /** A key of the sorted ones is bits · POSITIONS + (POSITIONS − 1 − position): among equals later positions come first. */
 const POSITIONS = 1 << 20
 const UPPERS = 1 << 16

@@ -49,6 +49,18 @@ export function createPreparedMemory(arenas: readonly Arena[], threads: number):
   return { arenas, directory: new SharedArrayBuffer((PINS + threads + ENTRIES * FIELDS) * 4) }
 }
 
+/** Bytes of all that is prepared at the moment. */
+export function preparedBytes({ directory }: PreparedMemory): number {
+  const words = new Int32Array(directory)
+  const threads = words.length - PINS - ENTRIES * FIELDS
+  let units = 0
+  for (let e = 0; e < words[USED]!; e++) {
+    const entry = PINS + threads + e * FIELDS
+    if (words[entry + STATE] === READY) units += words[entry + UNITS]!
+  }
+  return units * UNIT
+}
+
 /** The prepared memory as one thread uses it: one entry at a time. */
 export class Prepared {
   readonly #arenas: readonly Arena[]

@@ -59,13 +59,13 @@ export class Ranking {
     const asked = this.#asked.get(key) ?? 0
     if (asked <= PATIENCE) this.#asked.set(key, asked + 1)
     const build = (at: number) => {
-      const [partial, scratch] = [at + positionBytes(elements), at + bytesOf(elements)]
+      const [partial, scratch] = [at + positionBytes(elements), at + rankingBytes(elements)]
       bench.kernel.sortPositions(at, partial, addresses[source]!, addresses[base]!, elements, scratch)
     }
     return this.#prepared.borrowSpare(
       bank,
       key,
-      bytesOf(elements),
+      rankingBytes(elements),
       positionBytes(elements) + SCRATCH,
       asked < PATIENCE ? undefined : build,
       at => use(bench, at),
@@ -81,6 +81,7 @@ function partials(elements: number): number {
   return Math.floor(elements / STEP) + 1
 }
 
-function bytesOf(elements: number): number {
+/** Of the positions and sums of one task vector. */
+export function rankingBytes(elements: number): number {
   return positionBytes(elements) + Math.ceil(partials(elements) / 8) * 64
 }
