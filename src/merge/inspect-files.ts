@@ -2,14 +2,14 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { MergeError } from '../errors.ts'
-import type { PreparedEstimate } from './fast/prepared-estimate.ts'
+import { estimatePrepared, type PreparedEstimate } from './fast/prepared-estimate.ts'
 import { type CommonTensors, type NamedCheckpoint, requireCommonTensors } from './inspect.ts'
 import { elementsOf, type ModelFacts, modelFacts } from './inspect-model.ts'
 import { type VectorFacts, vectorFacts } from './inspect-vectors.ts'
+import { layOutBanks } from './layout.ts'
 import { matchSources } from './match-sources.ts'
 import type { SourceReference } from './model.ts'
 import { modelFolder, openModel } from './open-model.ts'
-import { estimateShared } from './sources.ts'
 
 /** What can be known of models before a search: the rim that opens them. */
 
@@ -112,9 +112,11 @@ function estimateOf({ weights }: CommonTensors, models: Inspection['models']): S
   const workers = availableParallelism()
   const bytesPerWorker = weights.reduce((sum, tensor) => sum + elementsOf(tensor) * 4, 0)
   const bytesPerSecond = copyBandwidth()
+  const layout = layOutBanks(weights, models.length, workers)
   return {
     workers,
-    ...estimateShared(weights, models.length, workers),
+    sharedBytes: layout.arenas.reduce((sum, { at }) => sum + at, 0),
+    prepared: estimatePrepared(weights, models.length - 1, layout),
     bytesPerWorker,
     diskBytes: models[0]!.bytes,
     // Every source is read and the result written once; a copy reads and writes each byte.

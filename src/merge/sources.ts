@@ -6,7 +6,6 @@ import type { Checkpoint } from '../formats/checkpoint.ts'
 import { type Dtype, dtypeBytes, isWeightDtype, type WeightDtype } from '../formats/dtype.ts'
 import { widen } from './convert.ts'
 import { createPreparedMemory, type PreparedMemory } from './fast/prepared.ts'
-import { estimatePrepared, type PreparedEstimate } from './fast/prepared-estimate.ts'
 import { type CommonTensors, type NamedCheckpoint, requireCommonTensors } from './inspect.ts'
 import {
   allocateSharedMemory,
@@ -321,17 +320,6 @@ export function differentOther(name: string, dtype: Dtype, a: string, b: string)
   return new MergeError(
     `Tensor ${show(name)} of dtype ${dtype} differs between ${show(a)} and ${show(b)}; only floats are merged, the rest must be equal.`,
   )
-}
-
-/** Bytes of the memory that {@link loadSharedSources} would take, without and with what methods prepare. */
-export function estimateShared(
-  weights: SourceInspection['weights'],
-  sources: number,
-  threads: number,
-): { readonly sharedBytes: number; readonly prepared: PreparedEstimate } {
-  const layout = layOutBanks(weights, sources, threads)
-  const sharedBytes = layout.arenas.reduce((sum, { at }) => sum + at, 0)
-  return { sharedBytes, prepared: estimatePrepared(weights, sources - 1, layout) }
 }
 
 export interface FileDigest {
