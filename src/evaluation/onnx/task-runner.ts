@@ -15,6 +15,15 @@ export interface Way {
   readonly threads: number
 }
 
+/** Facts of several sets of examples, and what they took. */
+export interface TimedFacts {
+  readonly facts: readonly Facts[]
+  /** Milliseconds to give the graph the model's weights and to let go of them again: no more for more examples. */
+  readonly weightsMs: number
+  /** Milliseconds to measure the sets. */
+  readonly runMs: number
+}
+
 /** Runs the tasks of a plan with one model after another. */
 export class TaskRunner {
   readonly #plan: OnnxPlan
@@ -38,33 +47,29 @@ export class TaskRunner {
     ranges: readonly ExampleRange[],
     expert?: ExpertRun,
   ): Promise<Facts> {
-    const [facts] = await this.measureEach(model, way, task, split, [ranges], expert)
-    return facts!
+    const { facts } = await this.measureEach(model, way, task, split, [ranges], expert)
+    return facts[0]!
   }
 
   /** Facts of several sets of examples, one after another: each is run in batches of its own. */
-  measureEach(
+  async measureEach(
     model: MergedModel,
     way: Way,
     task: number,
     split: Split,
     sets: readonly (readonly ExampleRange[])[],
     expert?: ExpertRun,
-  ): Promise<readonly Facts[]> {
-    return this.#withModel(model, way, task, async runner => {
-      const found: Facts[] = []
-      for (const ranges of sets) {
-        found.push(await this.#plan.tasks[task]!.task.measure(runner, split, positions(ranges), expert))
-      }
-      return found
-    })
-  }
-
-  /** Milliseconds that it takes to give the graph a model's weights. */
-  async buildMs(model: MergedModel, way: Way, task: number): Promise<number> {
+  ): Promise<TimedFacts> {
+    const facts: Facts[] = []
+    let runMs = 0
     const started = performance.now()
-    await this.#withModel(model, way, task, async () => undefined)
-    return performance.now() - started
+    await this.#withModel(model, way, task, async runner => {
+      const ready = performance.now()
+      for (const ranges of sets)
+        facts.push(await this.#plan.tasks[task]!.task.measure(runner, split, positions(ranges), expert))
+      runMs = performance.now() - ready
+    })
+    return { facts, weightsMs: performance.now() - started - runMs, runMs }
   }
 
   #withModel<T>(
