@@ -1,18 +1,25 @@
 // What a candidate costs in memory, by merge method: one float32 pass from shared memory into the buffers that are fed, one thread, beside
 // a plain copy in the same run, and beside the method's definition in float64. Every round has other numbers, so nothing is found ready
 // but what the method prepares once. Run after `npm run build`: node bench/merge/candidates.mjs [--elements N] [--repeats N] [--methods a,b]
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { writeSafetensors } from '../../dist/formats/write-file.js'
 import { createPreparedMemory } from '../../dist/merge/fast/prepared.js'
 import { allocateSharedMemory } from '../../dist/merge/kernel/load.js'
 import { layOutBanks } from '../../dist/merge/layout.js'
 import { createMerger } from '../../dist/merge/merge.js'
 import { OPERATORS } from '../../dist/merge/operators/registry.js'
+import { readStatisticsTable } from '../../dist/merge/statistics-table.js'
 
 const GIGA = 1e9
 const COLUMNS = 1024
 /** Matrices of these take a singular value decomposition for their definition: that is timed on a small one. */
 const SPECTRAL = new Set(['tsv_m', 'iso_c', 'iso_cts', 'star', 'wudi', 'dc_merge', 'opcm'])
 const SMALL = 192
+/** Inputs of the layer that RegMean solves. */
+const INPUTS = 128
 /** Rounds that do not count: WebAssembly is compiled anew for speed while it runs. */
 const WARM_UP = 4
 /** Another merge than the one before, so that methods without a searched number are computed too. */
@@ -38,28 +45,32 @@ const elements = Math.ceil(Number(flags.elements) / COLUMNS) * COLUMNS
 const repeats = Number(flags.repeats)
 const most = Number(flags.models)
 const chosen = flags.methods?.split(',')
-const methods = [...OPERATORS.values()].filter(
-  ({ name, needs }) => needs === undefined && (chosen === undefined || chosen.includes(name)),
-)
+const methods = [...OPERATORS.values()].filter(({ name }) => chosen === undefined || chosen.includes(name))
 
 // Not taken for a matrix with singular vectors: bases of every method are of full size.
 const large = sourcesOf('embed_tokens.weight', [elements / COLUMNS, COLUMNS], most + 1)
 const small = sourcesOf('layers.0.w', [SMALL, SMALL], most + 1)
+const folder = mkdtempSync(join(tmpdir(), 'amalgam-bench-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 const copyFrom = new Float32Array(elements).fill(1)
 const copyTo = new Float32Array(elements)
 
 const rows = methods.map(operator => {
   const count = Math.min(most, operator.models[1])
   const passes = inputsOf(operator, count) + 1
+  const shared =
+    operator.needs === 'input-gram' ? sourcesOf('layers.0.w', [elements / INPUTS, INPUTS], most + 1) : large
+  const isSmall = SPECTRAL.has(operator.name) || operator.needs === 'input-gram'
+  const tensor = isSmall ? small : shared
+  for (const own of new Set([shared, tensor])) own.statistics = statisticsOf(operator.needs, own)
   // Of its own: what other methods have prepared takes no room from this one's.
-  large.prepared = createPreparedMemory(large.prepared.arenas, 1)
-  const merger = createMerger(large, 0)
+  shared.prepared = createPreparedMemory(shared.prepared.arenas, 1)
+  const merger = createMerger(shared, 0)
   merger.merge(recipeOf(operator, count, 0)) // prepares
   const [ms, copyMs] = medians([
     { before: () => merger.merge(PLAIN), run: round => merger.merge(recipeOf(operator, count, round)) },
     { before: () => {}, run: () => copyTo.set(copyFrom) },
   ])
-  const tensor = SPECTRAL.has(operator.name) ? small : large
   const other = createMerger(tensor, 0)
   const start = performance.now()
   other.merge(recipeOf(operator, count, 1), { exact: true })
@@ -72,7 +83,7 @@ const rows = methods.map(operator => {
     gigabytesPerSecond: (elements * 4 * passes) / GIGA / (ms / 1000),
     copyGigabytesPerSecond: (elements * 8) / GIGA / (copyMs / 1000),
     definitionMs,
-    definitionElements: SPECTRAL.has(operator.name) ? SMALL * SMALL : elements,
+    definitionElements: isSmall ? SMALL * SMALL : elements,
   }
 })
 
@@ -101,8 +112,10 @@ else {
   }
 }
 
-/** Tensors that a pass reads: base and models, or models alone. */
+/** Tensors that a pass reads: base and models, or models alone, or with statistics of the same size, or what was solved of them. */
 function inputsOf(operator, count) {
+  if (operator.needs === 'fisher') return 2 * count
+  if (operator.needs === 'input-gram') return 1
   return count + (operator.base === 'required' ? 1 : 0)
 }
 
@@ -154,6 +167,24 @@ function medians(cases) {
     }
   }
   return times.map(all => all.sort((a, b) => a - b)[all.length >> 1])
+}
+
+/** A file for each model: Fisher information of many decades, or the Gram matrix of the inputs of a layer. */
+function statisticsOf(needs, { ids, tensors: [{ name, shape }] }) {
+  if (needs === undefined) return undefined
+  return ids.map((id, m) => {
+    const [stored, dimensions] = needs === 'fisher' ? [name, shape] : [`${name}.gram`, [shape[1], shape[1]]]
+    const numbers = new Float32Array(dimensions[0] * dimensions[1])
+    for (let i = 0; i < numbers.length; i++) {
+      const [row, column] = [Math.floor(i / dimensions[1]), i % dimensions[1]]
+      if (needs === 'fisher') numbers[i] = 10 ** -((i * (7 + m)) % 20)
+      else numbers[i] = row === column ? 2 + m : 1 / (1 + Math.abs(row - column))
+    }
+    const path = join(folder, `${id}-${dimensions.join('-')}.safetensors`)
+    writeSafetensors(path, [[stored, { dtype: 'F32', shape: dimensions, data: new Uint8Array(numbers.buffer) }]])
+    const model = { id, tensors: new Map([[name, { shape }]]), merged: [[name, { name, transposed: false }]] }
+    return readStatisticsTable(path, model)
+  })
 }
 
 /** As if loaded from files: a base and models with one tensor, changes a hundredth of the weights. */

@@ -41,7 +41,8 @@ export function renderInspection({ models, differences, obstacle, vectors, estim
     lines.push(
       `A search holds ${size(estimate.sharedBytes)} of weights in memory, and ${size(estimate.bytesPerWorker)} for each of ${estimate.workers} workers;`,
       `methods that thin task vectors keep tables beside them: ${size(estimate.prepared.byMagnitude)} by magnitude (ties, breadcrumbs), ${size(estimate.prepared.byChance)} by chance (dare),`,
-      `${size(estimate.prepared.byRowRank)} by rank in a row (della); no method keeps more than ${size(estimate.prepared.limit)};`,
+      `${size(estimate.prepared.byRowRank)} by rank in a row (della), ${size(estimate.prepared.fisherPerModel)} of Fisher information for each model that has a file of it (fisher);`,
+      `no method keeps more than ${size(estimate.prepared.limit)};`,
       `a merged model takes ${size(estimate.diskBytes)} on disk. Merging a linear candidate takes about ${seconds(estimate.mergeSeconds)} a worker,`,
       `at ${size(estimate.bytesPerSecond)}/s of copying as measured now; evaluating it comes on top.`,
     )

@@ -2,7 +2,7 @@ import { canonicalJson } from '../space/recipe.ts'
 import type { OperatorPlan } from './method.ts'
 import { mergeInWindows, type WindowOptions, type WindowReader } from './operators/merge-windows.ts'
 import type { ModelView, Survey, TensorInput } from './operators/operator.ts'
-import type { Measurement, Statistics, StatisticsUse } from './statistics.ts'
+import type { Measurement, StatisticsReader, StatisticsUse } from './statistics.ts'
 
 /** Elements [begin, begin + count) of a tensor of one source as float64. */
 export type TensorReader = (source: number, tensor: number, begin: number, count: number) => Float64Array
@@ -16,12 +16,12 @@ interface Named {
 export class OperatorTensors {
   readonly #tensors: readonly Named[]
   readonly #read: TensorReader
-  readonly #statistics: Statistics
+  readonly #statistics: StatisticsReader
   /** Surveys of the whole model, by operator, settings and models: they do not change while the sources stay. */
   readonly #surveys = new Map<string, Survey>()
 
   /** @param statistics of the sources, by the same positions */
-  constructor(tensors: readonly Named[], read: TensorReader, statistics: Statistics) {
+  constructor(tensors: readonly Named[], read: TensorReader, statistics: StatisticsReader) {
     this.#tensors = tensors
     this.#read = read
     this.#statistics = statistics

@@ -24,8 +24,18 @@ export interface StatisticsTable {
   readonly own: ReadonlyMap<string, OwnTensor>
   /** Merged tensor → Fisher information: its name in the file, and whether it is stored as the transpose. */
   readonly fisher: ReadonlyMap<string, { readonly name: string; readonly transposed: boolean }>
-  /** Merged tensor → Gram matrix: its name in the file. */
-  readonly gram: ReadonlyMap<string, { readonly name: string; readonly inputsAlong: InputsAlong }>
+  /** Merged tensor → Gram matrix. */
+  readonly gram: ReadonlyMap<string, StoredGram>
+}
+
+export interface StoredGram {
+  /** In the file. */
+  readonly name: string
+  readonly inputsAlong: InputsAlong
+  /** How many it has, and columns. */
+  readonly rows: number
+  /** Its numbers are float64; those of the other types are all float32 numbers too. */
+  readonly wide: boolean
 }
 
 export interface OwnTensor {
@@ -116,7 +126,7 @@ class TableReader {
     return [[merged, { name, transposed }]]
   }
 
-  gram(merged: string, { name, shape, transposed }: OwnTensor): [string, { name: string; inputsAlong: InputsAlong }][] {
+  gram(merged: string, { name, shape, transposed }: OwnTensor): [string, StoredGram][] {
     const [plain, turned] = [GRAM, GRAM_TRANSPOSED].map(end => this.#checkpoint.tensors.has(name + end))
     if (!plain && !turned) return []
     if (plain && turned)
@@ -130,7 +140,8 @@ class TableReader {
     }
     const inputs = shape[turned ? 0 : 1]!
     this.#require(own, [inputs, inputs], `the number of ${turned ? 'rows' : 'columns'} of ${show(name)} twice`)
-    return [[merged, { name: own, inputsAlong: turned === transposed ? 'columns' : 'rows' }]]
+    const wide = this.#checkpoint.tensors.get(own)!.dtype === 'F64'
+    return [[merged, { name: own, inputsAlong: turned === transposed ? 'columns' : 'rows', rows: inputs, wide }]]
   }
 
   #require(name: string, wanted: readonly number[], why: string): void {

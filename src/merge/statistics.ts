@@ -22,6 +22,9 @@ const STRETCH = 1 << 20
 /** Of √(G_ii G_jj): by how much G_ij and G_ji may differ. Products that were summed in 16 bits do by less, other matrices by more. */
 const ASYMMETRY = 1e-2
 
+/** What merging asks of statistics, see {@link Statistics}. */
+export type StatisticsReader = Pick<Statistics, 'find' | 'read'>
+
 /** Statistics of the models of a merge, read when a tensor needs them and not kept. Files are opened by the first that does. */
 export class Statistics {
   readonly #ids: readonly string[]
@@ -87,6 +90,16 @@ export class Statistics {
     return inputs.map(({ model, tensor }) =>
       kind === 'fisher' ? this.#fisher(model, tensor, begin, count) : this.#gram(model, tensor),
     )
+  }
+
+  /** Positions of the models that have the Fisher information of a tensor, ascending. */
+  fisherOf(tensor: string): number[] {
+    return this.#tables.flatMap((table, model) => (table?.fisher.has(tensor) ? [model] : []))
+  }
+
+  /** Rows of a model's Gram matrix of a tensor that has one, and whether float32 cannot hold its numbers. */
+  gramOf(model: number, tensor: string): { readonly rows: number; readonly wide: boolean } {
+    return this.#tables[model]!.gram.get(tensor)!
   }
 
   /** Reads all files through, a few megabytes at a time. @throws as {@link read}, but for what is symmetric */

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { writeSafetensors } from '../../src/formats/write-file.ts'
 import { preparedBytes } from '../../src/merge/fast/prepared.ts'
 import { inspectModels } from '../../src/merge/inspect-files.ts'
 import { createMerger } from '../../src/merge/merge.ts'
+import type { SourceReference } from '../../src/merge/model.ts'
 import { loadSharedSources } from '../../src/merge/sources.ts'
 import type { ParameterMerge } from '../../src/space/recipe.ts'
 import { gen, type Model, saveModels, temporaryFolders, tensor } from './fixture.ts'
@@ -9,11 +11,12 @@ import { gen, type Model, saveModels, temporaryFolders, tensor } from './fixture
 const newFolder = temporaryFolders()
 const SHAPES = { large: [512, 600], middle: [150, 200], small: [40, 50], bias: [7] } as const
 
+const elementsOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1)
+
 function model(seed: number): Model {
   return Object.fromEntries(
     Object.entries(SHAPES).map(([name, shape], t) => {
-      const elements = shape.reduce((a: number, b) => a * b, 1)
-      return [name, tensor(gen(seed + t, elements), shape)]
+      return [name, tensor(gen(seed + t, elementsOf(shape)), shape)]
     }),
   )
 }
@@ -57,4 +60,26 @@ describe('what inspect says a search keeps beside the weights', () => {
       expect(Math.abs(allocated - sharedBytes - prepared.limit)).toBeLessThanOrEqual(0.15 * allocated)
     },
   )
+
+  it('is what fisher has kept of its models, within 2 percent', () => {
+    const measured = references.slice(1).map((reference): SourceReference => {
+      const statistics = reference.path.replace('.safetensors', '-statistics.safetensors')
+      writeSafetensors(
+        statistics,
+        Object.values(SHAPES).map((shape, t) => [
+          Object.keys(SHAPES)[t]!,
+          tensor(new Float32Array(elementsOf(shape)), shape),
+        ]),
+      )
+      return { ...reference, statistics }
+    })
+    const shared = loadSharedSources(measured, { threads: 1 })
+    const coefficients = Object.fromEntries(['a', 'b', 'c'].map(id => [id, { weight: 0.5 }]))
+    createMerger(shared, 0).merge({
+      ...{ kind: 'parameter-merge', method: 'fisher', base: undefined, sources: ['a', 'b', 'c'], parameters: {} },
+      groups: [{ layers: 'all', coefficients }],
+    })
+    const kept = preparedBytes(shared.prepared)
+    expect(Math.abs(kept - 3 * prepared.fisherPerModel)).toBeLessThanOrEqual(0.02 * kept)
+  })
 })

@@ -53,6 +53,36 @@ describe('prepared memory', () => {
     expect(borrow(prepared, 'a', 4).built).toBe(false)
   })
 
+  it('holds one more entry that an entry is built from, and no third', () => {
+    const { prepared, other } = memoryOf()
+    borrow(prepared, 'part', 3)
+    const built = prepared.borrow(
+      0,
+      'whole',
+      4 * 64,
+      () => {
+        const inner = () =>
+          prepared.borrow(
+            0,
+            'part',
+            3 * 64,
+            () => {},
+            at => {
+              expect(at).toBe(ARENA.at)
+              expect(borrow(other, 'c', 3).at).toBe(ARENA.at + 7 * 64) // the other 7 are in use
+              expect(() => borrow(prepared, 'third', 1)).toThrow('uses 2 prepared entries at once')
+              return 'built'
+            },
+          )
+        expect(inner()).toBe('built')
+      },
+      at => at,
+    )
+    expect(built).toBe(ARENA.at + 3 * 64)
+    expect(borrow(other, 'part', 3).built).toBe(false)
+    expect(borrow(other, 'd', 10).built).toBe(true) // nothing is in use any more
+  })
+
   it('forgets an entry that could not be built, and what a thread left when it died', () => {
     const { memory, prepared } = memoryOf()
     const fail = () => {

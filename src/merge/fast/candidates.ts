@@ -4,7 +4,9 @@ import type { SharedSources, SharedTensor } from '../sources.ts'
 import { Statistics } from '../statistics.ts'
 import { mergeExactly, readShared } from './exact.ts'
 import { mergeGramSum } from './gram.ts'
-import { mergePreparedSum } from './linear.ts'
+import { mergeByImportance } from './importance.ts'
+import { KeptGrams } from './kept-grams.ts'
+import { mergePreparedSum, mergeSourceSum } from './linear.ts'
 import { Passes } from './pass.ts'
 import { Prepared } from './prepared.ts'
 import type { Bench, Target } from './tiles.ts'
@@ -21,13 +23,15 @@ export class Candidates {
 
   constructor(shared: SharedSources, benches: readonly Bench[], threadIndex: number) {
     const { ids, tensors, prepared, threads } = shared
-    this.#statistics = new Statistics(ids, shared.statistics)
+    const statistics = new Statistics(ids, shared.statistics)
+    const memory = new Prepared(prepared, threadIndex, threads)
+    this.#statistics = statistics
     const operators = new OperatorTensors(
       tensors,
       (source, t, begin, count) => gather(benches, tensors[t]!, source, begin, count),
-      this.#statistics,
+      new KeptGrams(statistics, tensors, benches, memory),
     )
-    this.#shop = { tensors, benches, operators, prepared: new Prepared(prepared, threadIndex, threads) }
+    this.#shop = { tensors, benches, operators, prepared: memory, statistics }
     this.#passes = new Passes(this.#shop)
   }
 
@@ -51,10 +55,11 @@ export class Candidates {
   /** @throws {MergeError} on numbers that cannot be merged with, and on results that are not finite */
   merge(plan: OperatorPlan, t: number, target: Target): void {
     const tensor = this.#shop.tensors[t]!
-    const { candidate } = plan.operator
+    const { candidate, needs } = plan.operator
     const job: Job = { plan, t, tensor, target }
     if (candidate === undefined || tensor.elements >= ELEMENTS_LIMIT) this.exactly(plan, t, target)
     else if (this.#isUnchanged(job)) target.data.set(gather(this.#shop.benches, tensor, plan.base!, 0, tensor.elements))
+    else if (needs !== undefined && this.#shop.operators.measurementOf(plan, t) === undefined) this.#unmeasured(job)
     else if (candidate.kind === 'prepared') mergePreparedSum(this.#shop, candidate, job)
     else if (candidate.kind === 'gram') mergeGramSum(this.#shop, candidate, job)
     else if (candidate.kind === 'pass') {
@@ -62,7 +67,17 @@ export class Candidates {
       const pass = candidate.pass(plan.settings, { name, shape, elements, ids: plan.ids })
       if (pass === undefined) this.exactly(plan, t, target)
       else this.#passes.merge(job, pass)
+    } else if (candidate.kind === 'importance') {
+      const importance = candidate.importance(plan.settings)
+      if (importance === undefined || !mergeByImportance(this.#shop, importance, job)) this.exactly(plan, t, target)
     } else this.exactly(plan, t, target)
+  }
+
+  #unmeasured(job: Job): void {
+    const { plan, t, target } = job
+    const coefficients = plan.operator.unmeasured?.(plan.settings, plan.sources.length)
+    if (coefficients?.every(Number.isFinite)) mergeSourceSum(this.#shop, coefficients, job)
+    else this.exactly(plan, t, target)
   }
 
   /** As `mergeExactly`. */

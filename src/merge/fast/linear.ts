@@ -5,9 +5,25 @@ import { kernelTerms } from '../terms.ts'
 import { fillStretch, stretchesOf } from './tiles.ts'
 import { type Job, keyOf, type Workshop } from './work.ts'
 
+/** out = Σ c_m x_m, without a base. */
+export function mergeSourceSum(shop: Workshop, coefficients: readonly number[], { plan, tensor, target }: Job): void {
+  const terms = kernelTerms(plan.sources, coefficients, plan.operator.name)
+  for (const { stretch, done } of stretchesOf(tensor)) {
+    const bench = shop.benches[stretch.bank]!
+    const { kernel, tileAt, pointers, pointersAt, coefficients: weights, coefficientsAt } = bench
+    for (const [k, { source, coefficient }] of terms.entries()) {
+      pointers[k] = stretch.addresses[source]!
+      weights[k] = coefficient
+    }
+    fillStretch(bench, 0, stretch.elements, done, target, (offset, bytes) =>
+      kernel.linear(tileAt, pointersAt, coefficientsAt, terms.length, offset, bytes),
+    )
+  }
+}
+
 /**
- * Class L: out = W0 + Σ c_j B_j, one pass of multiply and add. The B_j are prepared: kept by (operator, structure, tensor), so that a structure
- * that comes again costs that pass only.
+ * Class L: out = W0 + Σ c_j B_j, without W0 where there is no base: one pass of multiply and add. The B_j are prepared: kept by (operator,
+ * structure, tensor), so that a structure that comes again costs that pass only.
  */
 export function mergePreparedSum(shop: Workshop, { structure, bases, coefficients }: PreparedSum, job: Job): void {
   const { plan, t, tensor, target } = job
@@ -25,7 +41,10 @@ export function mergePreparedSum(shop: Workshop, { structure, bases, coefficient
     const { kernel, tile, tileAt, pointers, pointersAt, coefficients: weights, coefficientsAt } = shop.benches[bank]!
     const bytes = padded(elements) * 4
     const build = (at: number): void => {
-      made ??= bases(shop.operators.input(plan, t, key))
+      if (made === undefined) {
+        made = bases(shop.operators.input(plan, t, key))
+        shop.statistics.verifyUnchanged() // what is kept is looked at once only
+      }
       const whole = new Float32Array(tile.buffer, at, (bytes / 4) * c.length).fill(0)
       for (const [j, basis] of made.entries()) whole.set(basis.subarray(done, done + elements), (j * bytes) / 4)
     }
@@ -35,10 +54,13 @@ export function mergePreparedSum(shop: Workshop, { structure, bases, coefficient
         weights[k] = coefficient
       }
       // The base last: the sum of the small ones is not rounded to its unit on the way.
-      pointers[terms.length] = addresses[base!]!
-      weights[terms.length] = 1
+      if (base !== undefined) {
+        pointers[terms.length] = addresses[base]!
+        weights[terms.length] = 1
+      }
+      const count = terms.length + (base === undefined ? 0 : 1)
       fillStretch(shop.benches[bank]!, 0, elements, done, target, (offset, size) =>
-        kernel.linear(tileAt, pointersAt, coefficientsAt, terms.length + 1, offset, size),
+        kernel.linear(tileAt, pointersAt, coefficientsAt, count, offset, size),
       )
     })
   }

@@ -1,9 +1,10 @@
 import { type BankLayout, padded, type WeightTensor } from '../layout.ts'
 import { chanceSumsBytes } from './chance-sums.ts'
+import { importanceBytes } from './importance.ts'
 import { SORTED_UP_TO } from './order-statistics.ts'
 import { rankingBytes } from './ranking.ts'
 
-/** What a search keeps beside the weights, by how its method thins task vectors: bytes, once per machine, when all of it is there. */
+/** What a search keeps beside the weights, by what its method reads besides: bytes, once per machine, when all of it is there. */
 export interface PreparedEstimate {
   /** By rank of magnitude, as `ties` and `breadcrumbs`: positions in order and sums. */
   readonly byMagnitude: number
@@ -11,6 +12,8 @@ export interface PreparedEstimate {
   readonly byChance: number
   /** By chance that depends on the rank in a row, as `della`: random numbers and ranks. */
   readonly byRowRank: number
+  /** Fisher information of one model, as `fisher`, where models come with it. */
+  readonly fisherPerModel: number
   /** The most that any method may keep: the arenas. */
   readonly limit: number
 }
@@ -33,6 +36,7 @@ export function estimatePrepared(
     byMagnitude: each(({ elements }, isWhole) => (isWhole && elements > SORTED_UP_TO ? rankingBytes(elements) : 0)),
     byChance: each(({ elements }, isWhole) => padded(elements) * 2 + (isWhole ? chanceSumsBytes(elements) : 0)),
     byRowRank: each(({ elements }) => padded(elements) * 4),
+    fisherPerModel: tensors.reduce((total, { elements }) => total + importanceBytes(elements, 1), 0),
     limit,
   }
 }

@@ -17,8 +17,10 @@ export interface PreparedMemory {
 
 /** Entries that are known at once; a model has some hundreds of tensors. */
 const ENTRIES = 1 << 16
+/** Entries that a thread uses at once: one, and one more that it is built from. */
+const PINS_PER_THREAD = 2
 
-// The directory in int32: [head][pins: one per thread][entries].
+// The directory in int32: [head][pins: some per thread][entries].
 const LOCK = 0
 const CHANGES = 1 // counts; waited for
 const CLOCK = 2
@@ -46,27 +48,30 @@ const NO_PLACE = -1
 const PATIENCE_MS = 30 * 60_000
 
 export function createPreparedMemory(arenas: readonly Arena[], threads: number): PreparedMemory {
-  return { arenas, directory: new SharedArrayBuffer((PINS + threads + ENTRIES * FIELDS) * 4) }
+  return { arenas, directory: new SharedArrayBuffer((PINS + threads * PINS_PER_THREAD + ENTRIES * FIELDS) * 4) }
 }
 
 /** Bytes of all that is prepared at the moment. */
 export function preparedBytes({ directory }: PreparedMemory): number {
   const words = new Int32Array(directory)
-  const threads = words.length - PINS - ENTRIES * FIELDS
+  const entries = words.length - ENTRIES * FIELDS
   let units = 0
   for (let e = 0; e < words[USED]!; e++) {
-    const entry = PINS + threads + e * FIELDS
+    const entry = entries + e * FIELDS
     if (words[entry + STATE] === READY) units += words[entry + UNITS]!
   }
   return units * UNIT
 }
 
-/** The prepared memory as one thread uses it: one entry at a time. */
+/** The prepared memory as one thread uses it: one entry at a time, and inside its use or building one more. */
 export class Prepared {
   readonly #arenas: readonly Arena[]
   readonly #words: Int32Array
   readonly #thread: number
+  readonly #pins: number
   readonly #entries: number
+  /** How many entries are in use. */
+  #depth = 0
   /** Where an entry was seen last. */
   readonly #seen = new Map<string, number>()
   readonly #keys = new Map<string, Int32Array>()
@@ -76,12 +81,14 @@ export class Prepared {
     this.#arenas = arenas
     this.#words = new Int32Array(directory)
     this.#thread = thread
-    this.#entries = PINS + threads
+    this.#pins = PINS + thread * PINS_PER_THREAD
+    this.#entries = PINS + threads * PINS_PER_THREAD
     this.#locked(() => this.#abandon())
   }
 
   /**
-   * Calls `use` with the address of an entry, which stays until `use` returns. `use` must not ask for another.
+   * Calls `use` with the address of an entry, which stays until `use` returns. Inside, one more may be asked for, if that needs no other:
+   * threads that build wait for each other in one direction only.
    * @param key says everything that decides the content, the bank aside
    * @param bytes of the entry; always the same for a key
    * @param build fills it in; called where no thread has the entry
@@ -127,7 +134,7 @@ export class Prepared {
     } finally {
       this.#locked(() => {
         if (words[entry + STATE] === BUILDING) words[entry + STATE] = FREE // it could not be built
-        words[PINS + this.#thread] = 0
+        words[this.#pins + --this.#depth] = 0
       })
     }
   }
@@ -149,6 +156,8 @@ export class Prepared {
     scratch: number,
     wanted: 'any' | 'spare' | 'ready',
   ): number | undefined {
+    if (this.#depth === PINS_PER_THREAD)
+      throw new RangeError(`A thread uses ${PINS_PER_THREAD} prepared entries at once.`)
     const words = this.#words
     const hash = this.#hashOf(key)
     const name = `${bank} ${key}`
@@ -163,7 +172,7 @@ export class Prepared {
         this.#remember(name, entry)
         if (words[entry + STATE] === BUILDING && words[entry + BUILDER] !== this.#thread) return undefined
         words[entry + STAMP] = ++words[CLOCK]!
-        words[PINS + this.#thread] = entry
+        words[this.#pins + this.#depth++] = entry
         return entry
       })
       if (found === NO_PLACE) return undefined
@@ -240,7 +249,7 @@ export class Prepared {
   /** What an earlier thread of this index left when it died. */
   #abandon(): void {
     const words = this.#words
-    words[PINS + this.#thread] = 0
+    words.fill(0, this.#pins, this.#pins + PINS_PER_THREAD)
     for (let e = 0; e < words[USED]!; e++) {
       const entry = this.#entries + e * FIELDS
       if (words[entry + STATE] === BUILDING && words[entry + BUILDER] === this.#thread) words[entry + STATE] = FREE

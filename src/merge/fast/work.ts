@@ -1,6 +1,7 @@
 import type { OperatorPlan } from '../method.ts'
 import type { OperatorTensors } from '../operator-tensors.ts'
 import type { SharedTensor } from '../sources.ts'
+import type { Statistics } from '../statistics.ts'
 import type { Prepared } from './prepared.ts'
 import type { Bench, Target } from './tiles.ts'
 
@@ -10,6 +11,8 @@ export interface Workshop {
   readonly benches: readonly Bench[]
   readonly prepared: Prepared
   readonly operators: OperatorTensors
+  /** As they are in their files. */
+  readonly statistics: Statistics
 }
 
 /** One tensor of one candidate. */

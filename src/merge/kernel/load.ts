@@ -84,6 +84,16 @@ export interface Kernel {
     offset: number,
     bytes: number,
   ): void
+  /** Mean weighted by importance, in float64: `assembly/importance.ts`. */
+  importanceMean(
+    out: number,
+    terms: number,
+    count: number,
+    delta: number,
+    offset: number,
+    measured: number,
+    bytes: number,
+  ): number
   /** Upper halves of the random numbers of `count` elements, a multiple of 8. */
   uniformHalves(out: number, key: number, second: number, index: number, count: number): void
   /** Counts of magnitudes |x − base| and their positions: `assembly/select.ts`. */

@@ -96,6 +96,23 @@ export function taskVectorPassTwin(
 
 const sumOf = (z: readonly number[]): number => z.slice(1).reduce((sum, value) => fround(sum + value), z[0]!)
 
+/** `importanceMean`: Σ w (s + δ) x / Σ w (s + δ) in float64, rounded once. */
+export function importanceMeanTwin(
+  out: Float32Array,
+  terms: readonly { readonly x: Float32Array; readonly s: Float32Array; readonly w: number }[],
+  delta: number,
+): void {
+  for (let i = 0; i < out.length; i++) {
+    let [sum, share] = [0, 0]
+    for (const { x, s, w } of terms) {
+      const importance = w * (s[i]! + delta)
+      sum += importance * x[i]!
+      share += importance
+    }
+    out[i] = sum / share
+  }
+}
+
 /** The kinds of mixing, by the names of `fast/pass.ts`. */
 export const TWIN_MIXES = {
   sum:

@@ -1,4 +1,4 @@
-import type { MergeOperator } from './operator.ts'
+import type { Importance, MergeOperator, Settings } from './operator.ts'
 import { combination } from './vectors.ts'
 
 /**
@@ -37,15 +37,12 @@ export const fisher: MergeOperator = {
       searchRange: [0, 1],
     },
   ],
-  merge({ models, statistics, parameters, coefficients }) {
+  candidate: { kind: 'importance', importance: importanceOf },
+  unmeasured: shares,
+  merge(input) {
+    const { models, statistics, parameters, coefficients } = input
+    if (statistics === undefined) return combination(shares(input), models)
     const weights = coefficients.weight!
-    if (statistics === undefined) {
-      const total = weights.reduce((all, w) => all + w, 0)
-      return combination(
-        weights.map(w => w / total),
-        models,
-      )
-    }
     const delta = Number(parameters.delta)
     const mix = new Float64Array(models[0]!.length)
     const share = new Float64Array(mix.length)
@@ -60,4 +57,21 @@ export const fisher: MergeOperator = {
     for (let i = 0; i < mix.length; i++) mix[i]! /= share[i]!
     return mix
   },
+}
+
+function shares({ coefficients }: Settings): number[] {
+  const weights = coefficients.weight!
+  const total = weights.reduce((all, w) => all + w, 0)
+  return weights.map(w => w / total)
+}
+
+/** Below it, and above its inverse: with Fisher information and weights of models in float32, no product or sum leaves float64. */
+const RANGE = 2 ** 128
+
+function importanceOf({ parameters, coefficients }: Settings): Importance | undefined {
+  const weights = coefficients.weight!
+  const delta = Number(parameters.delta)
+  const total = weights.reduce((all, w) => all + w, 0)
+  const isWithin = delta < RANGE && total < RANGE && Math.max(...weights) > 1 / RANGE
+  return isWithin ? { weights, delta } : undefined
 }

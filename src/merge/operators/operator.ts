@@ -34,6 +34,8 @@ export interface MergeOperator {
   readonly random?: true
   /** Statistics of activations or gradients that every model must come with. See `TensorInput.statistics`. */
   readonly needs?: StatisticKind
+  /** With `needs`: tensors that have no statistics are Σ c_m x_m, these the c_m. Not finite: the definition refuses the settings. */
+  readonly unmeasured?: (settings: Settings, models: number) => readonly number[]
   /** How candidates are computed fast; absent: by the definition. */
   readonly candidate?: CandidatePlan
   /**
@@ -163,7 +165,7 @@ export type Survey = Readonly<Record<string, readonly number[]>>
  * How candidates of an operator are computed in one pass over the weights, in float32, beside its definition: what can be prepared once is,
  * and the searched numbers become coefficients. An operator without such a plan is computed by its definition, candidate by candidate.
  */
-export type CandidatePlan = SourceSum | PreparedSum | GramSum | PassPlan
+export type CandidatePlan = SourceSum | PreparedSum | GramSum | PassPlan | ImportanceMean
 
 /** out = Σ c_m x_m, or W0 + Σ c_m (x_m − W0) where the operator has a base: nothing to prepare. */
 export interface SourceSum {
@@ -172,7 +174,9 @@ export interface SourceSum {
   readonly coefficients: (settings: Settings, depth: number | undefined) => readonly number[]
 }
 
-/** out = W0 + Σ c_j B_j, the B_j prepared once for every choice of the structure. The operator needs a base. */
+/**
+ * out = W0 + Σ c_j B_j, the B_j prepared once for every choice of the structure. An operator without a base has Σ c_j B_j, at least one c_j not 0.
+ */
 export interface PreparedSum {
   readonly kind: 'prepared'
   /** What of the settings decides the B_j, as plain data. `bases` reads nothing else of them. */
@@ -201,6 +205,20 @@ export interface GramSum {
 export interface Gram {
   readonly size: number
   at(i: number, j: number): number
+}
+
+/** out = Σ w_m (s_m + δ) x_m / Σ w_m (s_m + δ) element by element, the s_m the statistics of the models, shaped as the tensor. */
+export interface ImportanceMean {
+  readonly kind: 'importance'
+  /** `undefined`: settings so large or small that the definition is used. */
+  readonly importance: (settings: Settings) => Importance | undefined
+}
+
+export interface Importance {
+  /** w_m, 0 or more, not all 0. Sums and products with what is in float32 stay within float64. */
+  readonly weights: readonly number[]
+  /** δ, above 0. */
+  readonly delta: number
 }
 
 /** Task vectors thinned out, weighed and mixed element by element. */

@@ -1,4 +1,5 @@
 import { CholeskyDecomposition, Matrix, solve } from 'ml-matrix'
+import { requireFiniteResult } from './apply.ts'
 import type { MergeOperator } from './operator.ts'
 import { asMatrix, asVector } from './spectral.ts'
 import { combination } from './vectors.ts'
@@ -37,13 +38,20 @@ export const regmean: MergeOperator = {
     },
   ],
   coefficients: [],
+  candidate: {
+    kind: 'prepared',
+    structure: ({ parameters: { a, ridge } }) => [a, ridge],
+    bases: input => {
+      const solved = regmean.merge(input)
+      requireFiniteResult(regmean, input.name, solved)
+      return [solved]
+    },
+    coefficients: () => [1],
+  },
+  unmeasured: (_, models) => equally(models),
   windows: tensor => (tensor.measured ? undefined : independentWindows(regmean, tensor, 1)),
   merge({ models, shape, statistics, inputsAlong, parameters }) {
-    if (statistics === undefined || shape.length !== 2)
-      return combination(
-        models.map(() => 1 / models.length),
-        models,
-      )
+    if (statistics === undefined || shape.length !== 2) return combination(equally(models.length), models)
     const rows = inputsAlong === 'rows'
     const [n, outputs] = rows ? [shape[0]!, shape[1]!] : [shape[1]!, shape[0]!]
     const a = Number(parameters.a)
@@ -64,4 +72,8 @@ export const regmean: MergeOperator = {
     const solved = cholesky.isPositiveDefinite() ? cholesky.solve(R) : solve(S, R, true)
     return asVector(rows ? solved : solved.transpose())
   },
+}
+
+function equally(models: number): number[] {
+  return new Array<number>(models).fill(1 / models)
 }

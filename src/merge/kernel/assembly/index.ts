@@ -188,6 +188,7 @@ export { countWindow, gatherEqual, histogramHigh, histogramLow, innerProducts, l
 export { rankRows } from './row-ranks'
 export { linearByColumn, linearByRow } from './rows'
 export { countShared, keptSum, taskVectorPass } from './pass'
+export { importanceMean } from './importance'
 export { uniformHalves } from './thin'
 export { countLower, countUpper, findEqual } from './select'
 export { sortPositions, sumRanks } from './rank-sort'
