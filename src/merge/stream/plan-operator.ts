@@ -36,7 +36,23 @@ export function streamMethod(use: OperatorUse): StreamMethod | undefined {
     case 'slerp':
       return { kind: 'slerp', t: Number(settings.parameters.t) }
     default:
-      return undefined
+      return gramSum(use)
+  }
+}
+
+function gramSum({ operator, settings, shape, ids, based }: OperatorUse): StreamMethod | undefined {
+  const plan = operator.candidate
+  if (plan?.kind !== 'gram' || plan.along(settings, shape) !== 'tensor') return undefined
+  const of = plan.of(based)
+  if (of === 'with-base' || (of === 'models' && based)) return undefined
+  const first = based ? 1 : 0
+  const { parameters, coefficients, seed } = settings // as plain data, for a thread
+  return {
+    kind: 'gram',
+    operator: operator.name,
+    settings: { parameters, coefficients, seed },
+    vectors: ids.map((_, m) => first + m),
+    base: based ? 0 : undefined,
   }
 }
 

@@ -15,6 +15,7 @@ export interface StreamKernel extends Kernel {
   sumMagnitudes(sums: number, x: number, base: number, bits: number, count: number): void
   /** @returns not 0 where any bit differs */
   innerProducts(sums: number, a: number, b: number, count: number): number
+  taskInnerProducts(sums: number, base: number, a: number, b: number, count: number): void
   maskRandom(bits: number, first: number, key: number, second: number, last: number, count: number): void
   maskAbove(
     bits: number,

@@ -1,5 +1,6 @@
 import type { FilePlace } from '../../formats/checkpoint.ts'
 import type { WeightDtype } from '../../formats/dtype.ts'
+import type { Settings } from '../operators/operator.ts'
 
 /**
  * A tensor that can be merged tile by tile, as plain data that a thread can be sent. What an operator needs to know of the whole tensor
@@ -26,7 +27,7 @@ export interface StreamInput {
 }
 
 /** Inputs are referred to by position. */
-export type StreamMethod = CombineMethod | SlerpMethod | TaskVectorMethod
+export type StreamMethod = CombineMethod | SlerpMethod | GramMethod | TaskVectorMethod
 
 /** Fixed coefficients. Sections follow each other from the first element to the last. */
 export interface CombineMethod {
@@ -46,6 +47,18 @@ export interface CombineSection {
 export interface SlerpMethod {
   readonly kind: 'slerp'
   readonly t: number
+}
+
+/** Σ c_v x_v, the c_v from inner products of the x_v: an operator's `GramSum` on whole tensors. */
+export interface GramMethod {
+  readonly kind: 'gram'
+  /** Its name in the registry. */
+  readonly operator: string
+  readonly settings: Settings
+  /** Inputs. */
+  readonly vectors: readonly number[]
+  /** Input that is subtracted from each of them, and added to their sum. */
+  readonly base: number | undefined
 }
 
 /** `operators/task-vector-family.ts`; input 0 is the base. */

@@ -184,7 +184,16 @@ function float16(bits: v128): v128 {
 export { addAll, addElected, thin, thinScaled } from './stream-mix'
 export { maskAbove, maskRandom } from './stream-masks'
 export { maskByRank } from './stream-ranks'
-export { countWindow, gatherEqual, histogramHigh, histogramLow, innerProducts, largest, sumMagnitudes } from './stream-reduce'
+export {
+  countWindow,
+  gatherEqual,
+  histogramHigh,
+  histogramLow,
+  innerProducts,
+  largest,
+  sumMagnitudes,
+  taskInnerProducts,
+} from './stream-reduce'
 export { rankRows } from './row-ranks'
 export { linearByColumn, linearByRow } from './rows'
 export { countShared, keptSum, taskVectorPass } from './pass'

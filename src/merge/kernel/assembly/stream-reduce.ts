@@ -174,6 +174,28 @@ export function innerProducts(sums: usize, a: usize, b: usize, count: i32): bool
   return v128.any_true(different)
 }
 
+/** As {@link innerProducts}, of a − base and b − base, which are not rounded. */
+export function taskInnerProducts(sums: usize, base: usize, a: usize, b: usize, count: i32): void {
+  const end = a + (<usize>count << 2)
+  let aa = f64x2.splat(0)
+  let bb = f64x2.splat(0)
+  let ab = f64x2.splat(0)
+  for (; a < end; a += 16, b += 16, base += 16) {
+    const o = v128.load(base)
+    const p = v128.load(a)
+    const q = v128.load(b)
+    const o1 = f64x2.promote_low_f32x4(o), o2 = f64x2.promote_low_f32x4(upper(o))
+    const p1 = f64x2.sub(f64x2.promote_low_f32x4(p), o1), p2 = f64x2.sub(f64x2.promote_low_f32x4(upper(p)), o2)
+    const q1 = f64x2.sub(f64x2.promote_low_f32x4(q), o1), q2 = f64x2.sub(f64x2.promote_low_f32x4(upper(q)), o2)
+    aa = f64x2.add(aa, f64x2.add(f64x2.mul(p1, p1), f64x2.mul(p2, p2)))
+    bb = f64x2.add(bb, f64x2.add(f64x2.mul(q1, q1), f64x2.mul(q2, q2)))
+    ab = f64x2.add(ab, f64x2.add(f64x2.mul(p1, q1), f64x2.mul(p2, q2)))
+  }
+  store<f64>(sums, load<f64>(sums) + f64x2.extract_lane(aa, 0) + f64x2.extract_lane(aa, 1))
+  store<f64>(sums + 8, load<f64>(sums + 8) + f64x2.extract_lane(bb, 0) + f64x2.extract_lane(bb, 1))
+  store<f64>(sums + 16, load<f64>(sums + 16) + f64x2.extract_lane(ab, 0) + f64x2.extract_lane(ab, 1))
+}
+
 /** The upper two float32 lanes, in place of the lower. */
 @inline
 export function upper(x: v128): v128 {
