@@ -100,30 +100,41 @@ async function measure(method, experts, bytes) {
   console.log(cells.join(''))
 }
 
+/** Methods without a base, and those that merge one model into the base. */
+const BASELESS = new Set(['linear', 'nuslerp', 'multislerp', 'karcher'])
+const SINGLE = new Set(['slerp', 'nearswap', 'arcee_fusion'])
+
 /** JSON is YAML. */
 function configuration(method, experts) {
-  const models = method === 'slerp' ? 1 : experts
+  const models = SINGLE.has(method) ? 1 : experts
   const own = {
     linear: { weight: 1 / models },
+    nuslerp: { weight: 0.5 },
+    multislerp: { weight: 0.5 },
     task_arithmetic: { weight: 0.4 },
-    slerp: undefined,
     ties: { weight: 0.5, density: 0.5 },
+    dare_linear: { weight: 0.5, density: 0.5 },
     dare_ties: { weight: 0.5, density: 0.5 },
+    breadcrumbs: { weight: 0.5, density: 0.5, gamma: 0.05 },
+    breadcrumbs_ties: { weight: 0.5, density: 0.5, gamma: 0.05 },
     della: { weight: 0.5, density: 0.5, epsilon: 0.1 },
+    della_linear: { weight: 0.5, density: 0.5, epsilon: 0.1 },
   }[method]
+  const parameters = { slerp: { t: 0.4 }, nearswap: { t: 0.001 }, sce: { select_topk: 0.5 } }[method]
   const base = join(folder, 'base')
   const listed = Array.from({ length: models }, (_, e) => ({
     model: join(folder, `expert${e}`),
     ...(own && { parameters: own }),
   }))
+  const isBased = !BASELESS.has(method)
   const config = {
     merge_method: method,
-    ...(method !== 'linear' && { base_model: base }),
+    ...(isBased && { base_model: base }),
     models: method === 'slerp' ? [{ model: base }, ...listed] : listed,
-    ...(method === 'slerp' && { parameters: { t: 0.4 } }),
+    ...(parameters && { parameters }),
     dtype: 'bfloat16',
   }
-  return { text: JSON.stringify(config, undefined, 1), inputs: models + (method === 'linear' ? 0 : 1) }
+  return { text: JSON.stringify(config, undefined, 1), inputs: models + (isBased ? 1 : 0) }
 }
 
 /** Nothing that an earlier process wrote is still on its way to the disk. */

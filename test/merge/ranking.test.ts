@@ -51,7 +51,8 @@ const recipe = (method: string, round: number): ParameterMerge => ({
 
 /** How many entries of the directory are ready, see `fast/prepared.ts`. */
 function readyEntries({ directory }: PreparedMemory): number {
-  const [words, first, fields] = [new Int32Array(directory), 16 + 1, 10]
+  const [words, fields] = [new Int32Array(directory), 10]
+  const first = words.length - 2 ** 16 * fields
   return Array.from({ length: words[3]! }, (_, e) => words[first + e * fields]).filter(state => state === 2).length
 }
 
