@@ -1,5 +1,4 @@
 import { EvaluatorError, show } from '../../../errors.ts'
-import { expNonPositive } from '../../../numerics/exp.ts'
 import type { ExpertRun, GraphRunner, OutputArray } from '../tasks/task.ts'
 import type { LanguageGraph } from './language-graph.ts'
 import { checkedLogits, ROW_FACTS, ROW_WIDTH, scoreTokenRows, type TokenRow } from './token-rows.ts'
@@ -162,9 +161,9 @@ function compareLogits(
   let [sumP, sumQ, weighted] = [0, 0, 0] // a NaN among the logits makes them NaN
   for (let v = from; v < from + vocabulary; v++) {
     const [z, other] = [p[v]! - maxP, q[v]! - maxQ]
-    const share = expNonPositive(z)
+    const share = Math.exp(z)
     sumP += share
-    sumQ += expNonPositive(other)
+    sumQ += Math.exp(other)
     if (share !== 0) weighted += share * (z - other)
   }
   const nats = weighted / sumP - Math.log(sumP) + Math.log(sumQ)

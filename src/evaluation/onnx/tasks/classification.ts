@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { ConfigError, FormatError, show } from '../../../errors.ts'
-import { expNonPositive } from '../../../numerics/exp.ts'
 import type { Split } from '../../evaluator.ts'
 import { arrayFrame } from '../array-frame.ts'
 import {
@@ -301,7 +300,7 @@ export function negativeLogLikelihood(values: Values, at: number, classes: numbe
   let max = Number.NEGATIVE_INFINITY
   for (let c = 0; c < classes; c++) max = Math.max(max, values[at + c]!) // NaN stays NaN
   let sum = 0
-  for (let c = 0; c < classes; c++) sum += expNonPositive(values[at + c]! - max)
+  for (let c = 0; c < classes; c++) sum += Math.exp(values[at + c]! - max)
   return Math.log(sum) - (values[at + label]! - max)
 }
 
@@ -312,7 +311,7 @@ export function entropy(values: Values, at: number, classes: number): number {
   let [sum, weighted] = [0, 0]
   for (let c = 0; c < classes; c++) {
     const z = values[at + c]! - max
-    const p = expNonPositive(z)
+    const p = Math.exp(z)
     sum += p
     if (p !== 0) weighted += z * p
   }

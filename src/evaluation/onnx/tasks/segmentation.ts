@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { ConfigError, EvaluatorError, FormatError, show } from '../../../errors.ts'
-import { expNonPositive } from '../../../numerics/exp.ts'
 import { arrayFrame } from '../array-frame.ts'
 import {
   arrayTaskShape,
@@ -156,7 +155,7 @@ export function countPixels(
         if (z > max) [max, best] = [z, c]
       }
       let sum = 0
-      for (let c = 0; c < channels; c++) sum += expNonPositive(data[from + c * pixels + p]! - max)
+      for (let c = 0; c < channels; c++) sum += Math.exp(data[from + c * pixels + p]! - max)
       nats += Math.log(sum) - (data[from + own * pixels + p]! - max)
     }
     if (best === own) facts[at + 3 * own]!++

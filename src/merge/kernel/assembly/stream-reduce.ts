@@ -147,8 +147,8 @@ export function sumMagnitudes(sums: usize, x: usize, base: usize, bits: usize, c
       ),
     )
   }
-  store<f64>(sums, load<f64>(sums) + f64x2.extract_lane(all, 0) + f64x2.extract_lane(all, 1))
-  store<f64>(sums + 8, load<f64>(sums + 8) + f64x2.extract_lane(kept, 0) + f64x2.extract_lane(kept, 1))
+  addSum(sums, all)
+  addSum(sums + 8, kept)
 }
 
 /** Adds to `sums`, the address of three f64, Σ a a, Σ b b and Σ a b in float64; says whether any bit of a and b differs. */
@@ -168,9 +168,9 @@ export function innerProducts(sums: usize, a: usize, b: usize, count: i32): bool
     bb = f64x2.add(bb, f64x2.add(f64x2.mul(q1, q1), f64x2.mul(q2, q2)))
     ab = f64x2.add(ab, f64x2.add(f64x2.mul(p1, q1), f64x2.mul(p2, q2)))
   }
-  store<f64>(sums, load<f64>(sums) + f64x2.extract_lane(aa, 0) + f64x2.extract_lane(aa, 1))
-  store<f64>(sums + 8, load<f64>(sums + 8) + f64x2.extract_lane(bb, 0) + f64x2.extract_lane(bb, 1))
-  store<f64>(sums + 16, load<f64>(sums + 16) + f64x2.extract_lane(ab, 0) + f64x2.extract_lane(ab, 1))
+  addSum(sums, aa)
+  addSum(sums + 8, bb)
+  addSum(sums + 16, ab)
   return v128.any_true(different)
 }
 
@@ -191,9 +191,15 @@ export function taskInnerProducts(sums: usize, base: usize, a: usize, b: usize, 
     bb = f64x2.add(bb, f64x2.add(f64x2.mul(q1, q1), f64x2.mul(q2, q2)))
     ab = f64x2.add(ab, f64x2.add(f64x2.mul(p1, q1), f64x2.mul(p2, q2)))
   }
-  store<f64>(sums, load<f64>(sums) + f64x2.extract_lane(aa, 0) + f64x2.extract_lane(aa, 1))
-  store<f64>(sums + 8, load<f64>(sums + 8) + f64x2.extract_lane(bb, 0) + f64x2.extract_lane(bb, 1))
-  store<f64>(sums + 16, load<f64>(sums + 16) + f64x2.extract_lane(ab, 0) + f64x2.extract_lane(ab, 1))
+  addSum(sums, aa)
+  addSum(sums + 8, bb)
+  addSum(sums + 16, ab)
+}
+
+/** Adds both lanes to the f64 at an address. */
+@inline
+function addSum(at: usize, lanes: v128): void {
+  store<f64>(at, load<f64>(at) + f64x2.extract_lane(lanes, 0) + f64x2.extract_lane(lanes, 1))
 }
 
 /** The upper two float32 lanes, in place of the lower. */

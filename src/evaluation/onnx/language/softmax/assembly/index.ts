@@ -30,24 +30,22 @@ const TWICE: usize = memory.data<f64>(
 const LEAST: f64 = -708.0
 
 /** The constant number `i` of {@link TWICE}, in both lanes. */
-// @ts-ignore: decorator
 @inline
 function both(i: usize): v128 {
   return v128.load(TWICE + (i << 4))
 }
 
 /** a · x + b, rounded twice. */
-// @ts-ignore: decorator
 @inline
 function step(a: v128, x: v128, b: v128): v128 {
   return f64x2.add(f64x2.mul(a, x), b)
 }
 
 /**
- * e^x for two x in [-708, 0], NaN of NaN: x = k ln 2 + r with |r| ≤ ln 2 / 2, and e^r by its series to r^13 / 13!. Odd and even powers
+ * e^x for two x in [-708, 0], NaN of NaN: x = k ln 2 + r with |r| ≤ ln 2 / 2 (W. J. Cody, W. Waite, "Software Manual for the Elementary
+ * Functions", 1980, chapter 6), and e^r by its series to r^13 / 13!. Odd and even powers
  * are summed apart, which halves the chain of operations that wait for each other.
  */
-// @ts-ignore: decorator
 @inline
 function exp(x: v128): v128 {
   const rounded = step(x, both(0), both(1))
