@@ -112,10 +112,10 @@ export class WarmProgram {
     const { type } = this.#state
     if (type === 'idle') {
       this.#fail('threw', `The program printed ${show(first.trim(), 120)} without having been asked.`)
-    } else if (second !== undefined && !this.#isStray(first)) {
-      this.#fail('threw', `Expected one line from the program, got another one: ${show(second.trim(), 120)}.`)
     } else if (type === 'starting') {
-      this.#onHandshake(first)
+      this.#onHandshake(first, second)
+    } else if (second !== undefined && !this.#isStray(first)) {
+      this.#failWithAnother(second)
     } else {
       this.#onAnswer(first)
     }
@@ -142,7 +142,7 @@ export class WarmProgram {
     return whole.length > most || this.#restBytes > most ? undefined : whole.toString('utf8').split('\n')
   }
 
-  #onHandshake(line: string): void {
+  #onHandshake(line: string, another: string | undefined): void {
     if (this.#state.type !== 'starting') return
     const { settle } = this.#state
     let said: unknown
@@ -153,6 +153,8 @@ export class WarmProgram {
     }
     if (isRecord(said) && typeof said.error === 'string') {
       this.#fail('threw', `The program says: ${said.error}`)
+    } else if (isRecord(said) && said.ready === true && another !== undefined) {
+      this.#failWithAnother(another)
     } else if (isRecord(said) && said.ready === true) {
       this.#state = { type: 'idle' }
       settle({ examples: said.examples, objectives: said.objectives })
@@ -183,6 +185,10 @@ export class WarmProgram {
     }
     this.#state = { type: 'idle' }
     settle(answer)
+  }
+
+  #failWithAnother(line: string): void {
+    this.#fail('threw', `Expected one line from the program, got another one: ${show(line.trim(), 120)}.`)
   }
 
   #fail(kind: CandidateFailure['kind'], reason: string): void {

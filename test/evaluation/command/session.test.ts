@@ -102,6 +102,14 @@ describe('a warm program', () => {
       'rubbish',
       'EvaluatorError: Evaluator "program": Expected {"ready": true, ...} as the program\'s first line, got "loading ...".',
     ],
+    [
+      'rubbish at once',
+      'EvaluatorError: Evaluator "program": Expected {"ready": true, ...} as the program\'s first line, got "loading ...".',
+    ],
+    [
+      'ready twice',
+      'EvaluatorError: Evaluator "program": Expected one line from the program, got another one: "{\\"ready\\": true}".',
+    ],
     ['silent', 'EvaluatorError: Evaluator "program": The program was not ready within 0.4 s.'],
   ])('that is %s at its start is an error', async (fault, message) => {
     const evaluator = await make(folder, { env: { START_FAULT: fault }, start_timeout: 0.4 })
