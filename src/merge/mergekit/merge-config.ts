@@ -65,13 +65,15 @@ export async function mergeMergekit(parsed: unknown, out: string, options: Merge
   const config = parseMergekit(parsed)
   refuseTokenizerUnions(config)
   const origin = readMaskOrigin(options.text)
+  const toldSeed = origin?.seed ?? 0
+  const seed = options.seed ?? toldSeed
   const target = resolve(out)
   const opened = openModels(config, options.folder)
   try {
     const program = compileMergekit(
       config,
       new Map([...opened].map(([name, { known }]) => [name, known])),
-      options.seed ?? origin?.seed ?? 0,
+      seed,
       origin?.ids,
     )
     const donor = opened.get(tokenizerDonor(config, program.models))!
@@ -99,7 +101,15 @@ export async function mergeMergekit(parsed: unknown, out: string, options: Merge
       const digests = options.digests === false ? undefined : await digestModels(models)
       writeText(
         join(folder, 'README.md'),
-        modelCard({ config, text: options.text, models: program.models, digests, name: basename(target), nonFinite }),
+        modelCard({
+          config,
+          text: options.text,
+          seed: seed === toldSeed ? undefined : seed,
+          models: program.models,
+          digests,
+          name: basename(target),
+          nonFinite,
+        }),
       )
       return [...names, 'mergekit_config.yml', 'README.md']
     })

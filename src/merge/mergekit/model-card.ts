@@ -8,6 +8,7 @@ import type { MergekitConfig } from './schema.ts'
 export function modelCard({
   config,
   text,
+  seed,
   models,
   digests,
   name,
@@ -15,6 +16,8 @@ export function modelCard({
 }: {
   readonly config: MergekitConfig
   readonly text: string
+  /** Of random masks, where the text does not tell it. */
+  readonly seed: number | undefined
   readonly models: readonly string[]
   /** Model → name of each of its files → SHA-256, hexadecimal. */
   readonly digests: ReadonlyMap<string, ReadonlyMap<string, string>> | undefined
@@ -23,6 +26,7 @@ export function modelCard({
   readonly nonFinite: readonly NonFinite[]
 }): string {
   const operator = findOperator(config.merge_method)
+  const seeded = operator.random && seed !== undefined ? ` with \`--seed ${seed}\`` : ''
   const lines = [
     '---',
     'library_name: transformers',
@@ -38,7 +42,7 @@ export function modelCard({
     ...(config.base_model === undefined ? [] : [`Base: \`${basename(config.base_model)}\`.`, '']),
     ...(digests === undefined ? [] : [...fileTable(digests), '']),
     ...nonFinite.map(found => `Not everything in it is a number: ${describeNonFinite(found)}.\n`),
-    'The configuration, which makes the same weights again:',
+    `The configuration, which makes the same weights again${seeded}:`,
     '',
     '```yaml',
     text.trimEnd(),

@@ -110,6 +110,19 @@ describe('mergekit configurations', () => {
     expect(spread.hint).toContain('ties looks at whole tensors')
   })
 
+  it.each([
+    ['dare_linear', 3, 'again with `--seed 3`:'],
+    ['dare_linear', 0, 'again:'],
+    ['task_arithmetic', 3, 'again:'],
+  ])('say on their card with which seed %s is made again: %d', async (method, seed, said) => {
+    const folder = newFolder()
+    saveModel(folder, 'a', 0)
+    saveModel(folder, 'b', 1)
+    const config = { merge_method: method, base_model: 'a', models: [{ model: 'b' }], parameters: { weight: 1 } }
+    const { out } = await merge(folder, config, { seed })
+    expect(readFileSync(join(out, 'README.md'), 'utf8')).toContain(`which makes the same weights ${said}`)
+  })
+
   it('take the first value of a gradient before and after the layers, the last for a slice of one layer', async () => {
     const folder = newFolder()
     saveModel(folder, 'a', 0)
