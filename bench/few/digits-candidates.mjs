@@ -8,14 +8,15 @@ import { spaceOf } from '../../dist/run-config.js'
 
 /**
  * Answers (0 or 1) of the experts and of random candidates of the digits example to all examples of the search split.
- * @returns {Promise<{ parents: Float32Array[], candidates: Float32Array[], strata: Int32Array }>} strata: which task an example is of
+ * @param count candidates of each seed
+ * @returns {Promise<{ parents: Float32Array[], candidates: Float32Array[][], strata: Int32Array }>} candidates: seed by seed; strata: which task
+ *   an example is of
  */
-export async function digitsCandidates(count, seed) {
+export async function digitsCandidates(count, seeds) {
   const path = fileURLToPath(new URL('../../search-spaces/digits.yaml', import.meta.url))
   const config = loadSearchConfig(path)
   const space = spaceOf(recordOf(config, inspectSources(config.sources), { weights: true }))
   const executor = await createInlineExecutor({ sources: config.sources, evaluator: config.evaluator })
-  const rng = createRng(seed)
   const answers = async recipe => {
     const evaluation = await executor.submit({ label: 'candidate', recipe, split: 'search' })
     if (evaluation.status !== 'scored') throw new Error(evaluation.reason)
@@ -36,9 +37,14 @@ export async function digitsCandidates(count, seed) {
     )
   }
   const candidates = []
-  for (let i = 0; i < count; i++) {
-    const genome = Float64Array.from(space.genes, ({ low, high }) => low + (high - low) * rng.uniform() ** 2)
-    candidates.push(await answers(space.decode(genome)))
+  for (const seed of seeds) {
+    const rng = createRng(seed).split('digits candidates')
+    const own = []
+    while (own.length < count) {
+      const genome = Float64Array.from(space.genes, ({ low, high }) => low + (high - low) * rng.uniform() ** 2)
+      own.push(await answers(space.decode(genome)))
+    }
+    candidates.push(own)
   }
   const counts = executor.exampleCount('search')
   await executor.close()

@@ -1,14 +1,15 @@
 // How well 20 examples order candidates: the run's own response model beside the plain mean of a subset and MERGE³'s gmp-IRT estimator.
 //
-//     npm run build && node bench/few/response-model.mjs [--sets 100] [--from 1000]
+//     npm run build && node bench/few/response-model.mjs [--sets 200] [--from 1000]
 //
 // A set: models that have answered everything (3 parents and 12 finished candidates) and 30 new candidates, each judged by 20 answers. Kendall's
-// tau-b between the estimates and the scores on all examples, mean over sets.
+// tau-b between the estimates and the scores on all examples, mean over sets; beside it Somers' D, where a pair of equal estimates counts as half
+// right, because tau-b favours estimates with ties. No candidate is in two sets; the digit experts and examples are the
+// same in all of theirs. Paired tests over sets: the sign test and Wilcoxon's, exact, two-sided.
 //
-// gmp-IRT is re-implemented from its published formulas: skills of the parents by maximum likelihood, a child's skill as their weighted
-// sum with weights by maximum likelihood on its answers, mp-IRT = (|S|/N) mean(S) + (1 - |S|/N) mean of P over unseen items, and half of it mixed with the
-// subset mean. Published item parameters exist for five benchmarks only, so it gets the run's own ones, fitted like the model's; and, as a
-// second row, the true ones where there are some (simulated sets).
+// gmp-IRT (gmp-irt.mjs) takes item parameters from a bank fitted to many models, which exists for five benchmarks only. Here it gets those fitted to
+// the same 15 models as the response model's, and where there are some (simulated sets) also the true ones, better than any bank's. Its 20 items
+// are the stratified ones of the subset mean or anchors.
 import { parseArgs } from 'node:util'
 import {
   chooseExamples,
@@ -20,60 +21,47 @@ import {
 import { chooseShortTest } from '../../dist/allocation/short-test.js'
 import { exampleOrder } from '../../dist/evaluation/example-order.js'
 import { kendallTau } from '../../dist/numerics/kendall-tau.js'
-import { normalCdf } from '../../dist/numerics/normal.js'
+import { studentQuantile } from '../../dist/report/intervals.js'
+import { signFlipTest } from '../../dist/report/sign-flip.js'
 import { createRng } from '../../dist/rng.js'
+import { signedRank } from '../search/lib/statistics.mjs'
 import { digitsCandidates } from './digits-candidates.mjs'
+import { anchors, gmpIrt, itemsOf, skillsOf } from './gmp-irt.mjs'
 
 const { values: flags } = parseArgs({
-  options: { sets: { type: 'string', default: '100' }, from: { type: 'string', default: '1000' } },
+  options: { sets: { type: 'string', default: '200' }, from: { type: 'string', default: '1000' } },
 })
 const SETS = Number(flags.sets)
-/** The short test was made on sets 0 to 99 and on other digit candidates. */
+/** Sets below 1000 are those that estimators were made on. */
 const FROM = Number(flags.from)
 const SEEN = 20
 const sigmoid = x => 1 / (1 + Math.exp(-x))
 const mean = list => list.reduce((sum, x) => sum + x, 0) / list.length
 
-/** mp-IRT and gmp-IRT of one child. `items`: a_j and d_j, K + 1 numbers each. `parents`: skills, shape (3, K). */
-function gmpIrt(items, K, parents, seen, answers) {
-  const N = items.length / (K + 1)
-  const logit = (j, theta) => theta.reduce((sum, t, k) => sum + t * items[j * (K + 1) + k], items[j * (K + 1) + K])
-  const skill = lambda => Array.from({ length: K }, (_, k) => parents.reduce((sum, p, i) => sum + lambda[i] * p[k], 0))
-  // Newton with a vanishing ridge, so that separable answers have a maximum at all; from equal weights.
-  let lambda = parents.map(() => 1 / parents.length)
-  const z = seen.map(j => parents.map(p => p.reduce((sum, t, k) => sum + t * items[j * (K + 1) + k], 0)))
-  for (let step = 0; step < 300; step++) {
-    const theta = skill(lambda)
-    const residuals = seen.map((j, n) => answers[n] - sigmoid(logit(j, theta)))
-    const gradient = lambda.map((l, i) => residuals.reduce((sum, r, n) => sum + r * z[n][i], -1e-3 * l))
-    lambda = lambda.map((l, i) => l + 0.05 * gradient[i])
-  }
-  const theta = skill(lambda)
-  const unseen = Array.from({ length: N }, (_, j) => j).filter(j => !seen.includes(j))
-  const share = seen.length / N
-  const mp = share * mean([...answers]) + (1 - share) * mean(unseen.map(j => sigmoid(logit(j, theta))))
-  return 0.5 * mean([...answers]) + 0.5 * mp
-}
-
-/** @param {{ known: Float32Array[], fresh: Float32Array[], strata: Int32Array, truth?: Float64Array }} set */
+/** @param {{ known: Float32Array[], fresh: Float32Array[], strata: Int32Array, bank?: { items: Float64Array, K: number } }} set */
 function judge({ known, fresh, strata, bank }, seed) {
   const model = fitResponseModel(known)
   const K = model.skills
   const truth = fresh.map(answers => mean([...answers]))
   const order = [...exampleOrder(strata, `set ${seed}`)].slice(0, SEEN)
   const at = (answers, examples) => examples.map(j => answers[j])
-  const parentSkills = (items, dimension) => known.slice(0, 3).map(answers => fitSkill(items, dimension, answers))
-  const own = parentSkills(model.items, K)
+  const equal = new Array(SEEN).fill(1 / SEEN)
   const short = chooseShortTest(known, SEEN, strata)
   const common = chooseExamples(model, unknownSkill(model), SEEN, new Set())
+  const banks = { 'own items': itemsOf(model.items, K), ...(bank && { 'true items': itemsOf(bank.items, bank.K) }) }
+  const gmp = Object.entries(banks).flatMap(([name, items]) => {
+    const parents = known.slice(0, 3).map(answers => skillsOf(items, answers))
+    const estimate = (examples, weights) =>
+      fresh.map(answers => gmpIrt(items, parents, examples, weights, at(answers, examples)))
+    const anchored = anchors(items, SEEN, createRng(seed).split('anchors'))
+    return [
+      [`gmp-IRT, ${name}`, estimate(order, equal)],
+      [`gmp-IRT, ${name}, anchors`, estimate(anchored.examples, anchored.weights)],
+    ]
+  })
   const estimates = {
     'subset mean': fresh.map(answers => mean(at(answers, order))),
-    'gmp-IRT, own items': fresh.map(answers => gmpIrt(model.items, K, own, order, at(answers, order))),
-    ...(bank && {
-      'gmp-IRT, true items': fresh.map(answers =>
-        gmpIrt(bank.items, bank.K, parentSkills(bank.items, bank.K), order, at(answers, order)),
-      ),
-    }),
+    ...Object.fromEntries(gmp),
     'response model, same examples': fresh.map(answers => predictMean(model, order, at(answers, order)).value),
     'response model, one choice for all': fresh.map(answers => predictMean(model, common, at(answers, common)).value),
     'response model, a choice for each': fresh.map(answers => {
@@ -85,42 +73,41 @@ function judge({ known, fresh, strata, bank }, seed) {
       }
       return predictMean(model, examples, at(answers, examples)).value
     }),
+    'response model, short test': fresh.map(
+      answers => predictMean(model, short.examples, at(answers, short.examples)).value,
+    ),
     'short test': fresh.map(answers => short.predict(at(answers, short.examples)).value),
   }
-  const covered = predict =>
+  const covered = (predict, quantile) =>
     mean(
       fresh.map((answers, i) => {
         const { value, standardError } = predict(answers)
-        return Math.abs(value - truth[i]) <= 1.96 * standardError ? 1 : 0
+        return Math.abs(value - truth[i]) <= quantile * standardError ? 1 : 0
       }),
     )
   return {
     tau: Object.fromEntries(Object.entries(estimates).map(([name, list]) => [name, kendallTau(list, truth)])),
+    somers: Object.fromEntries(Object.entries(estimates).map(([name, list]) => [name, somersD(list, truth)])),
     error: Object.fromEntries(
       Object.entries(estimates).map(([name, list]) => [name, mean(list.map((x, i) => Math.abs(x - truth[i])))]),
     ),
     covered: {
-      'response model, same examples': covered(answers => predictMean(model, order, at(answers, order))),
-      'short test': covered(answers => short.predict(at(answers, short.examples))),
+      'response model, same examples': covered(answers => predictMean(model, order, at(answers, order)), 1.96),
+      'short test': covered(answers => short.predict(at(answers, short.examples)), studentQuantile(known.length)),
     },
   }
 }
 
-/** A parent's skill by (nearly) maximum likelihood on all items: gradient ascent. */
-function fitSkill(items, K, answers) {
-  const theta = new Array(K).fill(0)
-  const N = items.length / (K + 1)
-  for (let step = 0; step < 200; step++) {
-    const gradient = new Array(K).fill(0)
-    for (let j = 0; j < N; j++) {
-      let logit = items[j * (K + 1) + K]
-      for (let k = 0; k < K; k++) logit += theta[k] * items[j * (K + 1) + k]
-      const residual = answers[j] - sigmoid(logit)
-      for (let k = 0; k < K; k++) gradient[k] += residual * items[j * (K + 1) + k]
+/** R. H. Somers, American Sociological Review 27(6), 1962: of the pairs that differ in truth, those ordered rightly less those ordered wrongly. */
+function somersD(estimates, truth) {
+  let [sum, pairs] = [0, 0]
+  for (let i = 0; i < truth.length; i++)
+    for (let j = 0; j < i; j++) {
+      if (truth[i] === truth[j]) continue
+      sum += Math.sign(estimates[i] - estimates[j]) * Math.sign(truth[i] - truth[j])
+      pairs++
     }
-    for (let k = 0; k < K; k++) theta[k] += (4 / N) * gradient[k]
-  }
-  return theta
+  return sum / pairs
 }
 
 /** Merges of three parents with two skills: abilities are mixtures of the parents', less what the mixing costs. */
@@ -156,48 +143,31 @@ function simulated(seed) {
   }
 }
 
-/** Wilcoxon's signed-rank test, one-sided, normal approximation with ties. */
-function signedRankP(differences) {
-  const ranked = differences.filter(d => d !== 0).sort((a, b) => Math.abs(a) - Math.abs(b))
-  let [plus, squares] = [0, 0]
-  for (let from = 0; from < ranked.length; ) {
-    let to = from
-    while (to < ranked.length && Math.abs(ranked[to]) === Math.abs(ranked[from])) to++
-    const rank = (from + 1 + to) / 2
-    for (; from < to; from++) {
-      if (ranked[from] > 0) plus += rank
-      squares += rank * rank
-    }
-  }
-  const n = ranked.length
-  const z = (plus - (n * (n + 1)) / 4) / Math.sqrt(squares / 4)
-  return normalCdf(-z)
-}
-
 function report(title, results) {
+  const row = (name, cells) =>
+    console.log([name.padEnd(36), ...cells.map((cell, i) => cell.padStart([8, 18, 12, 12][i]))].join(''))
   console.log(`\n${title}: ${results.length} sets`)
-  console.log(
-    `${''.padEnd(42)}${'tau'.padStart(8)}${'95 % of the mean'.padStart(20)}${'mean error'.padStart(12)}${'beats subset mean'.padStart(20)}`,
-  )
+  row('', ['tau-b', '95 % of the mean', "Somers' D", 'mean error'])
   for (const name of Object.keys(results[0].tau)) {
     const taus = results.map(r => r.tau[name])
-    const half = (1.96 * Math.sqrt(mean(taus.map(t => (t - mean(taus)) ** 2)))) / Math.sqrt(taus.length)
-    const wins = results.filter(r => r.tau[name] > r.tau['subset mean']).length
-    console.log(
-      `${name.padEnd(42)}${mean(taus).toFixed(3).padStart(8)}${`${(mean(taus) - half).toFixed(3)} .. ${(mean(taus) + half).toFixed(3)}`.padStart(20)}${mean(
-        results.map(r => r.error[name]),
+    const half = (1.96 * Math.sqrt(mean(taus.map(t => (t - mean(taus)) ** 2)))) / Math.sqrt(taus.length - 1)
+    row(name, [
+      mean(taus).toFixed(3),
+      `${(mean(taus) - half).toFixed(3)} .. ${(mean(taus) + half).toFixed(3)}`,
+      mean(results.map(r => r.somers[name])).toFixed(3),
+      mean(results.map(r => r.error[name])).toFixed(4),
+    ])
+  }
+  const none = createRng(0)
+  for (const measure of ['tau', 'somers'])
+    for (const baseline of Object.keys(results[0].tau).filter(name => /^(subset|gmp)/.test(name))) {
+      const gains = results.map(r => r[measure]['short test'] - r[measure][baseline])
+      const [ahead, behind] = [gains.filter(g => g > 0).length, gains.filter(g => g < 0).length]
+      const sign = signFlipTest(gains.map(Math.sign), none) // of ±1: binomial, exact
+      console.log(
+        `short test less ${baseline}: ${mean(gains).toFixed(3)} in ${measure === 'tau' ? 'tau-b' : "Somers' D"}, ahead in ${ahead}, behind in ${behind}; sign test p = ${sign.p.toExponential(1)}, Wilcoxon p = ${signedRank(gains).p.toExponential(1)}`,
       )
-        .toFixed(4)
-        .padStart(12)}${`${wins} of ${taus.length}`.padStart(20)}`,
-    )
-  }
-  for (const baseline of Object.keys(results[0].tau).filter(name => /^(subset|gmp)/.test(name))) {
-    const gains = results.map(r => r.tau['short test'] - r.tau[baseline])
-    const p = signedRankP(gains)
-    console.log(
-      `short test less ${baseline}: ${mean(gains).toFixed(3)} in tau, ahead in ${gains.filter(g => g > 0).length} sets, Wilcoxon p = ${p.toExponential(1)}`,
-    )
-  }
+    }
   for (const name of Object.keys(results[0].covered))
     console.log(
       `${name}: ${(100 * mean(results.map(r => r.covered[name]))).toFixed(1)} % of its 95 % intervals hold the score on all examples`,
@@ -207,17 +177,25 @@ function report(title, results) {
 console.log(
   `Kendall's tau-b with the score on all examples, after ${SEEN} examples; 30 candidates a set, 15 models known.`,
 )
+const judged = (name, setOf) =>
+  Array.from({ length: SETS }, (_, s) => {
+    if (s % 10 === 0) console.error(`${name}: ${s} of ${SETS} sets`)
+    return judge(setOf(s), FROM + s)
+  })
 report(
   'Simulated merges (2PL items, two skills; 200, 500 and 1000 items)',
-  Array.from({ length: SETS }, (_, s) => judge(simulated(FROM + s), FROM + s)),
+  judged('simulated', s => simulated(FROM + s)),
 )
 
-const digits = await digitsCandidates(150, FROM)
-const sets = Array.from({ length: SETS }, (_, s) => {
-  const rng = createRng(FROM + s).split('digits set')
-  const pool = digits.candidates.map((_, i) => i)
-  const draw = () => pool.splice(rng.integer(0, pool.length), 1)[0]
-  const pick = count => Array.from({ length: count }, () => digits.candidates[draw()])
-  return judge({ known: [...digits.parents, ...pick(12)], fresh: pick(30), strata: digits.strata }, FROM + s)
-})
-report(`Handwritten digits (search-spaces/digits.yaml; ${digits.strata.length} examples of three tasks)`, sets)
+const digits = await digitsCandidates(
+  12 + 30,
+  Array.from({ length: SETS }, (_, s) => FROM + s),
+)
+report(
+  `Handwritten digits (search-spaces/digits.yaml; ${digits.strata.length} examples of three tasks)`,
+  judged('digits', s => ({
+    known: [...digits.parents, ...digits.candidates[s].slice(0, 12)],
+    fresh: digits.candidates[s].slice(12),
+    strata: digits.strata,
+  })),
+)

@@ -9,7 +9,8 @@ export interface ShortTest {
   /** In no order that matters. */
   readonly examples: readonly number[]
   /**
-   * The mean score over all examples that is to be expected of a candidate, with its standard error.
+   * The mean score over all examples that is to be expected of a candidate, with its standard error: an interval of ± Student's point with M
+   * degrees of freedom.
    * @param answers to `examples`, in their order; scores in 0..1
    */
   predict(answers: ArrayLike<number>): { readonly value: number; readonly standardError: number }
@@ -26,7 +27,7 @@ const LEAST_OWN = 0.1
  * A covariance from M models has an error about as large as itself. It is shrunk to what difficulty alone would make of it, κ p (1 − p), by as
  * much as the scatter of all examples around that says (empirical Bayes, κ by least squares, the prior's variance by moments).
  *
- * @param answers of M ≥ 3 models to all N examples: scores in 0..1, each list of shape (N,)
+ * @param answers of M ≥ 4 models to all N examples: scores in 0..1, each list of shape (N,)
  * @param count examples to choose
  * @param strata of each example, shape (N,): each has its share among the chosen, as near as whole numbers come. Default: one
  */
@@ -37,34 +38,45 @@ export function chooseShortTest(
 ): ShortTest {
   const M = answers.length
   const N = answers[0]?.length ?? 0
-  if (M < 3) throw new RangeError(`Expected the answers of at least 3 models, got ${M}.`)
+  if (M < 4) throw new RangeError(`Expected the answers of at least 4 models, got ${M}.`)
   if (!Number.isInteger(count) || count < 1 || count > N)
     throw new RangeError(`Expected to choose 1 to ${N} examples, got ${count}.`)
-  const totals = answers.map(list => meanOf(list))
+  const test = choose(answers, count, strata)
+  // What a test promises of the models that it was chosen by, it does not keep for others: each model is judged by a test chosen without it.
+  const errors = answers.map((list, i) => {
+    const { examples, predict } = choose(answers.toSpliced(i, 1), count, strata)
+    return predict(examples.map(j => list[j]!)) - meanOf(list)
+  })
+  const standardError = Math.sqrt(errors.reduce((sum, error) => sum + error * error, 0) / M)
+  return {
+    examples: test.examples,
+    predict: list => {
+      if (list.length !== count)
+        throw new RangeError(`Expected ${count} answers, one for each chosen example, got ${list.length}.`)
+      return { value: test.predict(list), standardError }
+    },
+  }
+}
+
+function choose(
+  answers: readonly ArrayLike<number>[],
+  count: number,
+  strata: ArrayLike<number | string>,
+): { readonly examples: readonly number[]; readonly predict: (list: ArrayLike<number>) => number } {
+  const M = answers.length
+  const totals = answers.map(meanOf)
   const centre = meanOf(totals)
   const spread = Math.sqrt(totals.reduce((sum, total) => sum + (total - centre) ** 2, 0) / M)
-  const { right, covariance, own } = itemStatistics(
-    answers,
-    totals.map(total => (total - centre) / (spread || 1)),
-  )
-  const examples = take(covariance, own, quotas(strata, N, count), strata)
+  const standardized = totals.map(total => (total - centre) / (spread || 1))
+  const { right, covariance, own } = itemStatistics(answers, standardized)
+  const examples = take(covariance, own, quotas(strata, right.length, count), strata)
   const signal = examples.reduce((sum, j) => sum + covariance[j]!, 0)
   const noise = examples.reduce((sum, j) => sum + own[j]!, 0)
+  const slope = (spread * signal) / (signal * signal + noise)
   const expected = examples.reduce((sum, j) => sum + right[j]!, 0)
-  const known = spread * Math.sqrt(M / (M - 1)) // an unbiased variance
   return {
     examples,
-    predict: list => {
-      if (list.length !== examples.length)
-        throw new RangeError(`Expected ${examples.length} answers, one for each chosen example, got ${list.length}.`)
-      let sum = 0
-      for (let n = 0; n < list.length; n++) sum += list[n]!
-      const total = signal * signal + noise
-      return {
-        value: Math.min(1, Math.max(0, centre + (spread * signal * (sum - expected)) / total)),
-        standardError: known * Math.sqrt(noise / total),
-      }
-    },
+    predict: list => Math.min(1, Math.max(0, centre + slope * (count * meanOf(list) - expected))),
   }
 }
 

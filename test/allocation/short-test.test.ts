@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { chooseShortTest } from '../src/allocation/short-test.ts'
-import { kendallTau } from '../src/numerics/kendall-tau.ts'
-import { createRng } from '../src/rng.ts'
+import { chooseShortTest } from '../../src/allocation/short-test.ts'
+import { kendallTau } from '../../src/numerics/kendall-tau.ts'
+import { studentQuantile } from '../../src/report/intervals.ts'
+import { createRng } from '../../src/rng.ts'
 
 const meanOf = (list: ArrayLike<number>): number => Array.from(list).reduce((sum, x) => sum + x, 0) / list.length
 
@@ -37,23 +38,41 @@ describe('a short test', () => {
     expect(meanOf(gains)).toBeGreaterThan(0.05)
   })
 
-  it('says how far its value may be off', () => {
-    const rng = createRng(5)
-    const { answers } = bank(400, 5)
-    const known = Array.from({ length: 20 }, () => answers(rng.normal()))
-    const test = chooseShortTest(known, 20)
-    const z = Array.from({ length: 400 }, () => {
-      const list = answers(rng.normal())
-      const { value, standardError } = test.predict(test.examples.map(j => list[j]!))
-      return (value - meanOf(list)) / standardError
+  it('has intervals that hold the score on all examples as often as they say', () => {
+    let [covered, count] = [0, 0]
+    for (let seed = 0; seed < 20; seed++) {
+      const rng = createRng(500 + seed)
+      const { answers } = bank(300, seed)
+      const known = Array.from({ length: 15 }, () => answers(rng.normal()))
+      const test = chooseShortTest(known, 20)
+      for (let i = 0; i < 40; i++) {
+        const list = answers(rng.normal())
+        const { value, standardError } = test.predict(test.examples.map(j => list[j]!))
+        if (Math.abs(value - meanOf(list)) <= studentQuantile(15) * standardError) covered++
+        count++
+      }
+    }
+    expect(covered / count).toBeGreaterThan(0.9)
+    expect(covered / count).toBeLessThan(0.99)
+  })
+
+  it('measures its error on models that it was not chosen by', () => {
+    const rng = createRng(8)
+    const { answers } = bank(100, 8)
+    const known = Array.from({ length: 6 }, () => answers(rng.normal()))
+    const squares = known.map((list, i) => {
+      const { examples, predict } = chooseShortTest(known.toSpliced(i, 1), 10)
+      return (predict(examples.map(j => list[j]!)).value - meanOf(list)) ** 2
     })
-    expect(Math.sqrt(meanOf(z.map(x => x * x)))).toBeGreaterThan(0.6)
-    expect(Math.sqrt(meanOf(z.map(x => x * x)))).toBeLessThan(1.5)
+    expect(chooseShortTest(known, 10).predict(new Float32Array(10)).standardError).toBeCloseTo(
+      Math.sqrt(meanOf(squares)),
+      12,
+    )
   })
 
   it('gives each stratum its share, chooses no example twice and counts only how many are right', () => {
     const scores = fc.array(fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 24, maxLength: 24 }), {
-      minLength: 3,
+      minLength: 4,
       maxLength: 6,
     })
     fc.assert(
@@ -81,8 +100,9 @@ describe('a short test', () => {
       [1, 0],
       [0, 1],
       [1, 1],
+      [0, 0],
     ] // prettier-ignore
-    expect(() => chooseShortTest(answers.slice(1), 1)).toThrow('Expected the answers of at least 3 models, got 2.')
+    expect(() => chooseShortTest(answers.slice(1), 1)).toThrow('Expected the answers of at least 4 models, got 3.')
     expect(() => chooseShortTest(answers, 3)).toThrow('Expected to choose 1 to 2 examples, got 3.')
     expect(() => chooseShortTest(answers, 1).predict([1, 0])).toThrow(
       'Expected 1 answers, one for each chosen example, got 2.',
