@@ -104,7 +104,7 @@ export interface PartialScore {
   readonly of: readonly number[]
   /** Of the estimates, shape (m,). */
   readonly standardErrors: readonly number[]
-  /** `dominated`: a finished candidate is better in everything, with confidence; `outranked`: recent ones were better so far. */
+  /** `dominated`: a finished candidate is better in everything, with confidence; `outranked`: it seemed neither the best nor to extend the front. */
   readonly stopped: 'dominated' | 'outranked'
 }
 

@@ -5,7 +5,7 @@ import { RunStoreError, show } from './errors.ts'
 import type { Split } from './evaluation/evaluator.ts'
 import type { Executor } from './executors/executor.ts'
 import { lossesOf, type Objective } from './objective.ts'
-import { promising } from './racing/promising.ts'
+import { PROMISING_SHARE, PROMISING_WAVE, promising } from './racing/promising.ts'
 import { isRepeatable, recipeDigest, reused } from './recipe-digest.ts'
 import type { Assessment, Run } from './runs/run-store.ts'
 import { type Scalarization, scalarize } from './scalarization.ts'
@@ -31,7 +31,7 @@ export interface FinalizeParts {
   readonly randomSearch: { readonly strategy: Strategy; readonly budget: number } | undefined
   /** Non-dominated candidates to score again on `select`, best first. Default 64. */
   readonly frontCap?: number
-  /** Candidates stopped early that may belong to the front, to score on all examples, best first. Default: an eighth of all candidates. */
+  /** Candidates stopped early that may be the best, to score on all examples, best first. Default: a sixteenth of all candidates. */
   readonly promisingCap?: number
   /** As `frontCap`, for the random search. Default 16. */
   readonly randomFrontCap?: number
@@ -42,15 +42,13 @@ export interface FinalizeParts {
 }
 
 const FRONT_CAP = 64
-const PROMISING_SHARE = 1 / 8
-const PROMISING_WAVE = 4
 const RANDOM_FRONT_CAP = 16
 const GRACE_MS = 10_000
 
 /**
  * 1. Baselines on `search`; the best one-number scale by the scalarised loss there (`best_scale`).
  * 2. Random search with the same budget on `search`, as `random:<k>`.
- * 3. Candidates of a race that were stopped early and may belong to the front: on all of `search`, so that they can.
+ * 3. Candidates of a race that were stopped early and may be the best: on all of `search`, so that they can be on the front.
  * 4. The front on `select`: an optimum found on `search` is partly luck, and a second split shows which part.
  * 5. The winner: smallest scalarised loss on `select`, lower id first (`winner`); the same for random search (`random_winner`).
  * 6. The winner, the baselines and random search's winner on `holdout`. Nothing else ever sees that split.
@@ -150,7 +148,6 @@ class Finalizer {
   async #complete(contenders: readonly Contender[]): Promise<readonly Contender[] | undefined> {
     const { objectives, scalarization, promisingCap = Math.ceil(PROMISING_SHARE * contenders.length) } = this.#parts
     let current = contenders
-    // A few at a time: what the first ones score tells whether the next are still promising.
     for (let left = promisingCap; left > 0; left -= PROMISING_WAVE) {
       const evaluations = current.map(({ trial }) => trial.evaluation)
       const chosen = new Set(promising(evaluations, objectives, scalarization, Math.min(left, PROMISING_WAVE)))

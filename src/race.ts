@@ -7,6 +7,7 @@ import { RaceHistory, type RaceView } from './racing/history.ts'
 import { prefixMean } from './racing/prefix-mean.ts'
 import { rungRanges, rungSizes } from './racing/rungs.ts'
 import type { Run } from './runs/run-store.ts'
+import type { Scalarization } from './scalarization.ts'
 
 export type { RacingOptions } from './racing/decide.ts'
 
@@ -16,6 +17,7 @@ export interface RaceParts {
   readonly run: Run
   readonly executor: Executor
   readonly objectives: readonly Objective[]
+  readonly scalarization: Scalarization
   readonly options: RacingOptions
 }
 
@@ -50,7 +52,7 @@ export class Races {
     this.#parts = parts
     this.#counts = parts.executor.exampleCount('search')
     this.#sizes = rungSizes(this.#counts, parts.options.eta)
-    this.#history = new RaceHistory(parts.objectives, this.#sizes, parts.options.share)
+    this.#history = new RaceHistory(parts.objectives, parts.scalarization, this.#sizes, parts.options.share)
   }
 
   /** In the order of the run. */
@@ -76,7 +78,7 @@ export class Races {
     stop: AbortSignal,
     cancel: AbortSignal,
   ): Promise<Evaluation | undefined> {
-    const { run, executor, objectives, options } = this.#parts
+    const { run, executor, objectives, scalarization, options } = this.#parts
     const view = this.#views.get(id)!
     const recorded = run.rungs(id)
     let seen: Scored | undefined
@@ -93,7 +95,7 @@ export class Races {
       if (rung === this.#sizes.length - 1) break
       const { values, exampleScores = [] } = seen
       const standing = { rung, values, exampleScores, counts: this.#counts, isFirst: view.isFirst }
-      const stopped = decideRace(standing, view, objectives, options)
+      const stopped = decideRace(standing, view, objectives, scalarization, options)
       if (stopped !== undefined) return this.#stopped(seen, standing, view, stopped)
     }
     return this.#whole(seen!)

@@ -31,6 +31,23 @@ export function scalarize(kind: Scalarization, losses: readonly number[], object
   return kind === 'mean' ? mean : Math.max(...normalized) + RHO * mean
 }
 
+/**
+ * Squared standard error of the scalarised loss where those of the losses are independent: each objective's by itself, added up.
+ * @param variances of the losses, shape (m,)
+ */
+export function scalarVariance(
+  kind: Scalarization,
+  losses: readonly number[],
+  variances: readonly number[],
+  objectives: readonly Objective[],
+): number {
+  const at = scalarize(kind, losses, objectives)
+  return variances.reduce((sum, variance, i) => {
+    const moved = losses.map((loss, j) => (j === i ? loss + Math.sqrt(variance) : loss))
+    return sum + (scalarize(kind, moved, objectives) - at) ** 2
+  }, 0)
+}
+
 /** offset + Σ slopes_i · value_i, of raw values. */
 export interface AffinePiece {
   readonly offset: number

@@ -41,7 +41,7 @@ export interface SearchParts {
   readonly pending: readonly Pending[]
   /** Default: the candidate's recipe on the search split. */
   readonly toJob?: (candidate: Candidate) => EvaluationJob
-  /** For the best loss that progress shows. Default `worst`. */
+  /** For the best loss that progress shows, and for races. Default `worst`. */
   readonly scalarization?: Scalarization
   /** Absent: every candidate is scored on all examples. */
   readonly racing?: RacingOptions | undefined
@@ -312,9 +312,9 @@ class SearchLoop {
 
   /** Races as they stood when the run was last closed. */
   #startRaces(trials: readonly Trial[]): Races | undefined {
-    const { racing, run, executor, objectives } = this.#parts
+    const { racing, run, executor, objectives, scalarization = 'worst' } = this.#parts
     if (racing === undefined) return undefined
-    const races = new Races({ run, executor, objectives, options: racing })
+    const races = new Races({ run, executor, objectives, scalarization, options: racing })
     const byId = new Map(trials.map(trial => [trial.id, trial]))
     for (const event of run.events()) {
       if (event.type === 'asked') races.asked(event.ids)

@@ -245,4 +245,18 @@ describe('candidates worth a second look', () => {
     expect(promising(evaluations, RACE_OBJECTIVES, 'worst', 10)).toEqual([3, 1])
     expect(promising(evaluations, RACE_OBJECTIVES, 'worst', 1)).toEqual([3])
   })
+
+  it('go by the one number that names the winner where there are several objectives', () => {
+    const two = [RACE_OBJECTIVES[0]!, { ...RACE_OBJECTIVES[0]!, name: 'other' }]
+    const outranked = (values: number[], errors: number[]): Evaluation => ({
+      ...(scored(values, [new Float32Array(20), new Float32Array(20)]) as Extract<Evaluation, { status: 'scored' }>),
+      partial: { of: [ITEMS, ITEMS], standardErrors: errors, stopped: 'outranked' },
+    })
+    const evaluations = [
+      scored([0.7, 0.7]),
+      outranked([0.9, 0.4], [0.05, 0.05]), // extends the front, and is far from the best
+      outranked([0.72, 0.62], [0.05, 0.05]), // 0.1 of error where it is worst makes 0.72
+    ]
+    expect(promising(evaluations, two, 'worst', 10)).toEqual([2])
+  })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { lossesOf, type Objective, referencePoint } from '../src/objective.ts'
-import { normalizeLosses, scalarize } from '../src/scalarization.ts'
+import { normalizeLosses, scalarize, scalarVariance } from '../src/scalarization.ts'
 
 const accuracy: Objective = { name: 'a', direction: 'maximize', unit: 'accuracy, 0..1', reference: 0, ideal: 1 }
 const nll: Objective = { name: 'n', direction: 'minimize', unit: 'nats/example', reference: 2, ideal: 0 }
@@ -20,6 +20,17 @@ describe('scalarization', () => {
     expect(normalizeLosses([-1, 2], [accuracy, nll])).toEqual([0, 1])
     expect(normalizeLosses([-0.25, 1], [accuracy, nll])).toEqual([0.75, 0.5])
     expect(normalizeLosses([50], [size])).toEqual([0.5])
+  })
+
+  it('has the error of the objective that decides, and a little of the others', () => {
+    const two = [accuracy, { ...accuracy, name: 'b' }]
+    // Slopes: 1 + 0.05 / 2 of the worst, 0.05 / 2 of the other.
+    expect(scalarVariance('worst', [-0.5, -0.9], [0.01, 0.04], two)).toBeCloseTo(
+      1.025 ** 2 * 0.01 + 0.025 ** 2 * 0.04,
+      12,
+    )
+    expect(scalarVariance('mean', [-0.5, -0.9], [0.01, 0.04], two)).toBeCloseTo(0.05 / 4, 12)
+    expect(scalarVariance('worst', [-0.5], [0.01], [accuracy])).toBeCloseTo(0.01, 12)
   })
 
   it('lets the worst objective count and the mean break ties', () => {

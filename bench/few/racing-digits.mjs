@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { createParetoArchive } from '../../dist/archive/pareto-archive.js'
 import { createInlineExecutor, loadSearchConfig, readRun, startRun, viewRun } from '../../dist/index.js'
 import { wilsonInterval } from '../../dist/report/intervals.js'
 import { scalarize, scalarPieces } from '../../dist/scalarization.js'
@@ -108,6 +109,13 @@ async function truths({ config, space, trials, again }, full) {
   return found
 }
 
+/** Hypervolume of the front at the end of a search, second looks included. */
+function hypervolume({ objectives, trials, again }) {
+  const archive = createParetoArchive(objectives)
+  for (const trial of trials) archive.add({ ...trial, evaluation: again.get(trial.id) ?? trial.evaluation })
+  return archive.hypervolume()
+}
+
 async function pair(strategy, seed) {
   const full = await searched(strategy, seed, undefined)
   const raced = await searched(strategy, seed, RACING)
@@ -134,6 +142,8 @@ async function pair(strategy, seed) {
     fullBest: Math.min(...fullLosses),
     racedBest: Math.min(...raced.trials.filter(isFinished).map(({ id }) => losses[id])),
     bestStopped: raced.trials[best].evaluation.partial?.stopped === 'dominated' && raced.winner !== best,
+    bestUnfinished: !isFinished(raced.trials[best]),
+    volume: hypervolume(raced) / hypervolume(full),
   }
 }
 
@@ -168,7 +178,7 @@ function proportion(flagsOfPairs) {
   const { low, high } = wilsonInterval(hits, flagsOfPairs.length)
   return `${percent(hits / flagsOfPairs.length)} (${(100 * low).toFixed(1)}-${(100 * high).toFixed(1)})`
 }
-const WIDTHS = [8, 5, 8, 8, 20, 20, 20, 20, 9]
+const WIDTHS = [8, 5, 8, 8, 20, 20, 20, 20, 20, 9, 7]
 const row = cells => console.log(cells.map((cell, i) => String(cell).padStart(WIDTHS[i])).join('  '))
 
 console.log(`Digits, ${BUDGET} candidates a search; eta 2, alpha 0.05, share 1/4. Intervals: Wilson, 95 %.`)
@@ -183,7 +193,10 @@ console.log(
   'best on search: as within 1 SE, of the candidates that lead on search, before select decides among the front.',
 )
 console.log(
-  'best stopped: of all candidates of the raced search the best was stopped as worse than a rival, and so not picked; mean loss: of the raced pick, above the full one.',
+  'best stopped: of all candidates of the raced search the best was stopped as worse than a rival, and so not picked; unfinished: it was not scored on everything;',
+)
+console.log(
+  'mean loss: of the raced pick, above the full one; volume: hypervolume of the front that the raced search names, as a share of that of the full one.',
 )
 row([
   'strategy',
@@ -194,7 +207,9 @@ row([
   'other seed',
   'best on search',
   'best stopped',
+  'unfinished',
   'mean loss',
+  'volume',
 ])
 for (const strategy of strategies) {
   const own = results.filter(result => result.strategy === strategy).sort((a, b) => a.seed - b.seed)
@@ -214,7 +229,9 @@ for (const strategy of strategies) {
     own.length < 2 ? '' : proportion(others),
     proportion(leading),
     proportion(stopped),
+    proportion(own.map(({ bestUnfinished }) => bestUnfinished)),
     mean(own.map(({ racedPick, fullPick }) => racedPick - fullPick)).toFixed(4),
+    percent(mean(own.map(({ volume }) => volume))),
   ])
   const share = list => list.filter(Boolean).length / list.length
   if (share(within) < BAR.within || examples > BAR.examples || share(stopped) > BAR.stopped) process.exitCode = 1

@@ -1,6 +1,8 @@
 // Searches that race their candidates beside searches that score each on every example: the same strategy, seeds and budget.
 //
-//     npm run build && node bench/few/racing.mjs [--searches 200] [--budget 100]
+//     npm run build && node bench/few/racing.mjs [--searches 200] [--offset 0] [--budget 100] [--items 200,500,1000]
+//
+// Seeds offset to offset + searches - 1. With --only the searches alone, without equal candidates and false claims.
 //
 // Landscapes with known truth: a candidate's abilities on two skills fall with the distance of its genes from an optimum, examples are items of a
 // two-parameter logistic model (2PL), and a candidate answers each once, for good: its answers are part of its weights. "Truth" is the
@@ -10,7 +12,7 @@ import { parseArgs } from 'node:util'
 import { createParetoArchive } from '../../dist/archive/pareto-archive.js'
 import { exampleOrder } from '../../dist/evaluation/example-order.js'
 import { isWorse } from '../../dist/racing/paired-test.js'
-import { promising } from '../../dist/racing/promising.js'
+import { PROMISING_SHARE, PROMISING_WAVE, promising } from '../../dist/racing/promising.js'
 import { rungSizes } from '../../dist/racing/rungs.js'
 import { compareModels, verdictOf } from '../../dist/report/statistics.js'
 import { createRng } from '../../dist/rng.js'
@@ -21,13 +23,16 @@ import { memoryRun } from './memory-run.mjs'
 const { values: flags } = parseArgs({
   options: {
     searches: { type: 'string', default: '200' },
+    offset: { type: 'string', default: '0' },
     budget: { type: 'string', default: '100' },
     items: { type: 'string', default: '200,500,1000' },
     strategies: { type: 'string', default: 'random,cma-es' },
     rows: { type: 'string', default: 'test only,racing,none' },
+    only: { type: 'boolean', default: false },
   },
 })
 const SEARCHES = Number(flags.searches)
+const OFFSET = Number(flags.offset)
 const BUDGET = Number(flags.budget)
 const SLOTS = 8
 const OBJECTIVE = {
@@ -129,12 +134,12 @@ async function run(land, kind, seed, racing, budget) {
   const trials = store.trials()
   // As finalize does: what was outranked and may be best is scored to the end, a few at a time.
   let current = trials
-  for (let left = Math.ceil(trials.length / 8); left > 0; left -= 4) {
+  for (let left = Math.ceil(PROMISING_SHARE * trials.length); left > 0; left -= PROMISING_WAVE) {
     const again = promising(
       current.map(t => t.evaluation),
       [OBJECTIVE],
       'worst',
-      Math.min(left, 4),
+      Math.min(left, PROMISING_WAVE),
     )
     if (again.length === 0) break
     current = current.map((t, i) => {
@@ -171,7 +176,7 @@ const pad = (cells, widths) =>
 const WIDTHS = [6, 9, 17, 10, 12, 12, 12, 10]
 
 console.log(
-  `${SEARCHES} searches a row, ${BUDGET} candidates each (CMA-ES ${2 * BUDGET}); eta 2, alpha 0.05, share 1/4.`,
+  `${SEARCHES} searches a row, ${BUDGET} candidates each (CMA-ES ${2 * BUDGET}); seeds from ${OFFSET}; eta 2, alpha 0.05, share 1/4.`,
 )
 console.log(
   'examples: share of what scoring every candidate on everything takes, the second look at promising ones included.',
@@ -199,7 +204,7 @@ for (const items of flags.items.split(',').map(Number)) {
     const tally = Object.fromEntries(
       Object.keys(rows).map(name => [name, { examples: 0, within: 0, lost: 0, loss: 0 }]),
     )
-    for (let s = 0; s < SEARCHES; s++) {
+    for (let s = OFFSET; s < OFFSET + SEARCHES; s++) {
       const land = landscape(1000 * items + s, items, 6, 6)
       const full = await run(land, kind, s, undefined, budget)
       const se = Math.sqrt((full.pick * (1 - full.pick)) / items)
@@ -218,6 +223,8 @@ for (const items of flags.items.split(',').map(Number)) {
       )
   }
 }
+
+if (flags.only) process.exit()
 
 console.log()
 console.log(

@@ -1,5 +1,4 @@
 import type { Objective } from '../objective.ts'
-import type { Rival } from './history.ts'
 import { prefixMean } from './prefix-mean.ts'
 
 /** Mean of all N examples as estimated from the first n. */
@@ -54,9 +53,4 @@ export function estimateValue(
     value: Math.min(high ?? Infinity, Math.max(low ?? -Infinity, value)),
     standardError: Math.sqrt(((residuals + pseudo) / (n + 1)) * (1 / n - 1 / total)),
   }
-}
-
-/** Scores that estimates of objective `i` lean on: those of the rival with the smallest loss in the first objective. */
-export function leaningOn(rivals: readonly Rival[], i: number): Float32Array | undefined {
-  return rivals[0]?.evaluation.exampleScores?.[i]
 }

@@ -1,14 +1,17 @@
-import { dominates } from '../archive/dominance.ts'
 import { type Evaluation, isWhole } from '../candidate.ts'
 import { lossesOf, type Objective } from '../objective.ts'
-import { type Scalarization, scalarize } from '../scalarization.ts'
+import { type Scalarization, scalarize, scalarVariance } from '../scalarization.ts'
 
 /** Standard errors by which a candidate that was stopped early may be better than it seems. */
 const REACH = 2
+/** Of all candidates, how many are scored to the end at most before a winner is named. */
+export const PROMISING_SHARE = 1 / 16
+/** So many at a time: what the first ones score tells whether the next are still promising. */
+export const PROMISING_WAVE = 4
 
 /**
- * Candidates that were outranked early and may belong to the front all the same: with every estimated loss lowered by two standard
- * errors, none that was scored on everything dominates them. Those that were found worse beyond doubt are not among them.
+ * Candidates that were outranked early and may be the best all the same: two standard errors below its estimate their scalarised loss is smaller than that of
+ * each that was scored on everything. Those that were found worse beyond doubt are not among them.
  *
  * @param evaluations of all candidates
  * @returns positions in `evaluations`, most promising first, `limit` at most
@@ -19,14 +22,20 @@ export function promising(
   scalarization: Scalarization,
   limit: number,
 ): number[] {
-  const whole = evaluations.filter(isWhole).map(evaluation => lossesOf(evaluation, objectives)!)
+  const best = evaluations
+    .filter(isWhole)
+    .reduce(
+      (least, evaluation) => Math.min(least, scalarize(scalarization, lossesOf(evaluation, objectives)!, objectives)),
+      Infinity,
+    )
   return evaluations
     .flatMap((evaluation, position) => {
       if (evaluation.status === 'failed' || evaluation.partial?.stopped !== 'outranked') return []
-      const { standardErrors } = evaluation.partial
-      const hoped = lossesOf(evaluation, objectives)!.map((loss, i) => loss - REACH * standardErrors[i]!)
-      if (whole.some(losses => dominates(losses, hoped))) return []
-      return [{ position, loss: scalarize(scalarization, hoped, objectives) }]
+      const losses = lossesOf(evaluation, objectives)!
+      const variances = evaluation.partial.standardErrors.map(error => error * error)
+      const error = Math.sqrt(scalarVariance(scalarization, losses, variances, objectives))
+      const hoped = scalarize(scalarization, losses, objectives) - REACH * error
+      return hoped < best ? [{ position, loss: hoped }] : []
     })
     .sort((a, b) => a.loss - b.loss || a.position - b.position)
     .slice(0, limit)

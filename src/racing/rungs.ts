@@ -8,7 +8,8 @@ const LEAST_SHARE = 27
 /**
  * How many examples of each objective a candidate has seen after each rung: successive halving's resources (K. Jamieson, A. Talwalkar,
  * AISTATS 2016; L. Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020). The first rung has max(20, N / 27) examples
- * of the objective with the most, N; each further one `eta` times as many; the last one all. The others keep pace.
+ * of the objective with the most, N; each further one `eta` times as many; the last one all. The others have as many as long as they last: which
+ * objective decides is not known, and equal numbers make the largest of their errors the smallest.
  *
  * @param counts N per objective, shape (m,); 0 where it has no examples
  * @returns shape (rungs, m), ascending, the last row equal to `counts`
@@ -18,7 +19,7 @@ export function rungSizes(counts: readonly number[], eta: number): readonly (rea
   const first = Math.max(LEAST, most / LEAST_SHARE)
   const steps = most > first ? Math.floor(Math.log(most / first) / Math.log(eta) + 1e-9) : 0
   return Array.from({ length: steps + 1 }, (_, k) =>
-    counts.map(count => Math.min(count, k === steps ? count : Math.max(LEAST, Math.ceil(count / eta ** (steps - k))))),
+    counts.map(count => Math.min(count, Math.ceil(most / eta ** (steps - k)))),
   )
 }
 

@@ -1,3 +1,4 @@
+import { varianceOfMean } from '../numerics/variance-of-mean.ts'
 import { type Objective, toLoss } from '../objective.ts'
 import type { ToldTrial } from './strategy.ts'
 
@@ -6,10 +7,7 @@ const ROUNDING = 1e-5
 
 /**
  * Variance of each loss as an estimate from the trial's examples; `undefined` where it is not known: no scores of single examples, or
- * a loss that is not their mean. Shape (m,).
- *
- * Scores of 0 and 1 are counts: p (1 - p) / e with p = (successes + 1) / (e + 2), so that a perfect score on few examples is not
- * taken as certain. Others: the sample variance over e. A loss that was estimated from some of the examples has its standard error.
+ * a loss that is not their mean. Shape (m,). A loss that was estimated from some of the examples has its standard error.
  */
 export function lossVariances(trial: ToldTrial, objectives: readonly Objective[]): (number | undefined)[] {
   if (trial.standardErrors !== undefined)
@@ -18,14 +16,9 @@ export function lossVariances(trial: ToldTrial, objectives: readonly Objective[]
     const scores = trial.exampleScores?.[i]
     const loss = trial.losses?.[i]
     if (scores === undefined || scores.length < 2 || loss === undefined) return undefined
-    const e = scores.length
-    const mean = scores.reduce((sum, score) => sum + score, 0) / e
+    const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length
     const value = toLoss(objective, loss)
     if (!(Math.abs(mean - value) <= ROUNDING * Math.max(1, Math.abs(value)))) return undefined
-    if (scores.every(score => score === 0 || score === 1)) {
-      const p = (mean * e + 1) / (e + 2)
-      return (p * (1 - p)) / e
-    }
-    return scores.reduce((sum, score) => sum + (score - mean) ** 2, 0) / ((e - 1) * e)
+    return varianceOfMean(scores)
   })
 }

@@ -2,14 +2,14 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { rungRanges, rungSizes } from '../../src/racing/rungs.ts'
 
-it('a rung has three times the examples of the one before, the first 20 or a 27th', () => {
+it('a rung has three times the examples of the one before, the first 20 or a 27th, as many of each objective as it has', () => {
   expect(rungSizes([200], 3)).toEqual([[23], [67], [200]])
   expect(rungSizes([1000], 3)).toEqual([[38], [112], [334], [1000]])
   expect(rungSizes([15], 3)).toEqual([[15]])
   expect(rungSizes([540, 100, 0], 3)).toEqual([
     [20, 20, 0],
-    [60, 20, 0],
-    [180, 34, 0],
+    [60, 60, 0],
+    [180, 100, 0],
     [540, 100, 0],
   ])
 })

@@ -1,7 +1,7 @@
 import type { Genome } from '../../candidate.ts'
 import { decodeFloat64, encodeFloat64 } from '../../numerics/float-codec.ts'
 import type { Objective } from '../../objective.ts'
-import { type Scalarization, scalarize } from '../../scalarization.ts'
+import { type Scalarization, scalarVariance } from '../../scalarization.ts'
 import type { Encoding } from '../bayes/encoding.ts'
 import { smoothLosses } from '../loss-surface.ts'
 import { lossVariances } from '../noise.ts'
@@ -88,15 +88,10 @@ export class LossMemory {
     this.#earlier = decoded(earlier, width)
   }
 
-  /** Of the scalarised loss: each objective's error by itself, added up. */
+  /** Of the scalarised loss. */
   #variance(trial: ToldTrial): number {
-    const losses = trial.losses!
-    const at = scalarize(this.#scalarization, losses, this.#objectives)
-    return lossVariances(trial, this.#objectives).reduce<number>((sum, variance, i) => {
-      if (variance === undefined) return sum
-      const moved = losses.map((loss, j) => (j === i ? loss + Math.sqrt(variance) : loss))
-      return sum + (scalarize(this.#scalarization, moved, this.#objectives) - at) ** 2
-    }, 0)
+    const variances = lossVariances(trial, this.#objectives).map(variance => variance ?? 0)
+    return scalarVariance(this.#scalarization, trial.losses!, variances, this.#objectives)
   }
 }
 
