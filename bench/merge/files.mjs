@@ -40,6 +40,10 @@ const amalgam = fileURLToPath(new URL('../../bin/amalgam.js', import.meta.url))
 const copier = fileURLToPath(new URL('./copy.mjs', import.meta.url))
 const commit = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).stdout.trim()
 
+/** Methods without a base, and those that merge one model into the base. */
+const BASELESS = new Set(['linear', 'nuslerp', 'multislerp', 'karcher'])
+const SINGLE = new Set(['slerp', 'nearswap', 'arcee_fusion'])
+
 const folder = mkdtempSync(join(flags.folder, 'merge-files-'))
 const clean = () => rmSync(folder, { recursive: true, force: true })
 process.on('SIGINT', () => {
@@ -99,10 +103,6 @@ async function measure(method, experts, bytes) {
   }
   console.log(cells.join(''))
 }
-
-/** Methods without a base, and those that merge one model into the base. */
-const BASELESS = new Set(['linear', 'nuslerp', 'multislerp', 'karcher'])
-const SINGLE = new Set(['slerp', 'nearswap', 'arcee_fusion'])
 
 /** JSON is YAML. */
 function configuration(method, experts) {

@@ -3,7 +3,8 @@ import { TERM_BYTES, WORK_BYTES } from '../layout.ts'
 import { positionKeys } from '../operators/hash-random.ts'
 import type { Mix, Pass, PassTerm, Thin } from '../operators/operator.ts'
 import { rowLength } from '../operators/order.ts'
-import { variances } from '../operators/sce.ts'
+import { uniqueFactor } from '../operators/ram.ts'
+import { variances, weightsOf } from '../operators/sce.ts'
 import { difference } from '../operators/vectors.ts'
 import { ChanceSums } from './chance-sums.ts'
 import { below, mixArguments } from './mix-arguments.ts'
@@ -130,14 +131,13 @@ export class Passes {
   }
 
   /** What the mixing takes per model. */
-  #weights(job: Job, pass: Pass): number[] {
+  #weights(job: Job, pass: Pass): readonly number[] {
     const { mix, terms } = pass
     if (mix.kind === 'consensus') return [...mix.lambdas]
     if (mix.kind === 'unique') return this.#uniqueFactors(job, pass, mix)
     if (mix.kind !== 'erase') return terms.map(({ weight }) => weight)
-    const energy = terms.map(({ thin }, m) => this.#keptSum(job, pass, m, thin, true) / job.tensor.elements)
-    const sum = energy.reduce((total, value) => total + value, 0)
-    return energy.map(q => (sum < mix.floor ? 1 / terms.length : q / sum))
+    const energy = terms.map(({ thin }, m) => this.#keptSum(job, pass, m, thin, true))
+    return weightsOf(energy, job.tensor.elements, mix.floor)
   }
 
   #keptSum(job: Job, pass: Pass, m: number, thin: Thin, squares: boolean): number {
@@ -193,7 +193,7 @@ export class Passes {
     })
     return terms.map((_, m) => {
       const [shared, unique] = [counts[2 * m]!, counts[2 * m + 1]!]
-      return 1 + amplify.r * Math.min(amplify.alpha, shared / Math.max(unique, epsilon))
+      return uniqueFactor(amplify, shared, unique, epsilon)
     })
   }
 

@@ -28,17 +28,17 @@ function importantChanges({ base, models, shape }: TensorInput): [Float64Array] 
   const x = models[0]!
   const importance = importanceOf(x, base!, shape.at(-1) ?? 1)
   const sorted = importance.slice().sort()
-  const threshold = thresholdOf(QUARTILES.map(z => sorted[rankOf(z, sorted.length)]!))
+  const threshold = thresholdOf(quartileRanks(sorted.length).map(rank => sorted[rank]!))
   return [base!.map((b, i) => (importance[i]! >= threshold ? x[i]! - b : 0))]
 }
 
-const QUARTILES = [0.25, 0.5, 0.75] as const
-
-function rankOf(z: number, elements: number): number {
-  return Math.trunc(z * (elements - 1))
+/** Ranks of the three quartiles, from 0 for the smallest. */
+export function quartileRanks(elements: number): readonly number[] {
+  return [0.25, 0.5, 0.75].map(z => Math.trunc(z * (elements - 1)))
 }
 
-function thresholdOf([lower, median, upper]: readonly number[]): number {
+/** The least importance of what is taken over. */
+export function thresholdOf([lower, median, upper]: readonly number[]): number {
   return median! + 1.5 * (upper! - lower!)
 }
 
@@ -54,21 +54,24 @@ function importanceOf(x: Float64Array, base: Float64Array, row: number): Float64
 /** Rows stay together; the quartiles are searched for. */
 function inWindows({ elements, shape }: WindowedTensor): Windows {
   const row = shape.at(-1) ?? 1
-  const search = new RankSearch(elements, () => QUARTILES.map(z => rankOf(z, elements)))
+  const search = new RankSearch(elements, () => quartileRanks(elements))
   return {
     unit: row,
     passes: search.passes(({ base, models }) => importanceOf(models[0]!, base!, row)),
     merge: ({ base, models }) => {
       const x = models[0]!
       const importance = importanceOf(x, base!, row)
-      const threshold = thresholdOf(QUARTILES.map((_, at) => search.value(at)))
+      const threshold = thresholdOf([0, 1, 2].map(at => search.value(at)))
       return base!.map((b, i) => b + (importance[i]! >= threshold ? x[i]! - b : 0))
     },
   }
 }
 
-/** Σ P ln(P / Q) with P, Q the softmax of x, b plus 1e-8: slightly negative values occur, as the sums are not 1. */
-function divergenceOf(x: Float64Array, b: Float64Array): number {
+/**
+ * Σ P ln(P / Q) with P, Q the softmax of x, b plus 1e-8: slightly negative values occur, as the sums are not 1. The last bits are those of this
+ * order of operations, and of the machine's exponential and logarithm: rows that are nearly equal have hardly more than those.
+ */
+export function divergenceOf(x: Float64Array, b: Float64Array): number {
   const [P, Q] = [softmax(x), softmax(b)]
   let sum = 0
   for (let i = 0; i < P.length; i++) sum += P[i]! * Math.log(P[i]! / Q[i]!)
@@ -76,8 +79,14 @@ function divergenceOf(x: Float64Array, b: Float64Array): number {
 }
 
 function softmax(x: Float64Array): Float64Array {
-  const largest = x.reduce((max, value) => Math.max(max, value), Number.NEGATIVE_INFINITY)
-  const powers = x.map(value => Math.exp(value - largest))
-  const total = powers.reduce((sum, value) => sum + value, 0)
-  return powers.map(value => value / total + 1e-8)
+  const powers = new Float64Array(x.length)
+  let [largest, total] = [Number.NEGATIVE_INFINITY, 0]
+  for (let i = 0; i < x.length; i++) largest = Math.max(largest, x[i]!)
+  for (let i = 0; i < x.length; i++) {
+    const power = Math.exp(x[i]! - largest)
+    powers[i] = power
+    total += power
+  }
+  for (let i = 0; i < x.length; i++) powers[i] = powers[i]! / total + 1e-8
+  return powers
 }

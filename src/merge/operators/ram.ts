@@ -71,27 +71,45 @@ export const ramPlus: MergeOperator = {
   coefficients: [],
   candidate: {
     kind: 'pass',
-    pass: ({ parameters }, { ids }) => ({
+    pass: (settings, { ids }) => ({
       terms: ids.map(() => whole(1)),
       mix: {
         kind: 'unique',
-        epsilon: Number(parameters.epsilon),
-        amplify: { r: Number(parameters.r), alpha: Number(parameters.alpha) },
+        epsilon: Number(settings.parameters.epsilon),
+        amplify: amplificationOf(settings),
       },
     }),
   },
-  windows: ({ ids, parameters }) => amplified(ids.length, parameters),
-  merge({ base, models, parameters }) {
-    const { passes, merge } = amplified(models.length, parameters)
+  windows: tensor => amplified(tensor.ids.length, tensor),
+  merge(input) {
+    const { base, models } = input
+    const { passes, merge } = amplified(models.length, input)
     const whole = { begin: 0, base, models }
     for (const pass of passes) pass(whole)
     return merge(whole)
   },
 }
 
+/** How much changes are amplified that only one model has. */
+export interface Amplification {
+  readonly r: number
+  readonly alpha: number
+}
+
+/** Undefined: of a method that amplifies none. */
+export function amplificationOf({ parameters: { r, alpha } }: Settings): Amplification | undefined {
+  return r === undefined ? undefined : { r: Number(r), alpha: Number(alpha) }
+}
+
+/** Of a model with so many changes that others have too, and so many of its own. */
+export function uniqueFactor({ r, alpha }: Amplification, shared: number, unique: number, epsilon: number): number {
+  return 1 + r * Math.min(alpha, shared / Math.max(unique, epsilon))
+}
+
 /** How many changes of each model are its own decides how much those are amplified. */
-function amplified(count: number, parameters: Settings['parameters']): Windows {
-  const [eps, r, alpha] = [Number(parameters.epsilon), Number(parameters.r), Number(parameters.alpha)]
+function amplified(count: number, settings: Settings): Windows {
+  const eps = Number(settings.parameters.epsilon)
+  const amplify = amplificationOf(settings)!
   const shared = new Float64Array(count)
   const unique = new Float64Array(count)
   return {
@@ -108,7 +126,7 @@ function amplified(count: number, parameters: Settings['parameters']): Windows {
       },
     ],
     merge: ({ base, models }) => {
-      const factors = models.map((_, m) => 1 + r * Math.min(alpha, shared[m]! / Math.max(unique[m]!, eps)))
+      const factors = models.map((_, m) => uniqueFactor(amplify, shared[m]!, unique[m]!, eps))
       return mergeUnique(base!, taskVectors(models, base!), eps, factors)
     },
   }

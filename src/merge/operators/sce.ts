@@ -61,7 +61,7 @@ function energyOf(tau: Float64Array, before: number): number {
 }
 
 /** @param energy by model, summed over so many elements */
-function weightsOf(energy: readonly number[], elements: number, floor: number): readonly number[] {
+export function weightsOf(energy: readonly number[], elements: number, floor: number): readonly number[] {
   const means = energy.map(total => total / elements)
   const sum = means.reduce((total, value) => total + value, 0)
   return means.map(q => (sum < floor ? 1 / means.length : q / sum))

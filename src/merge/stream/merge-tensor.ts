@@ -2,6 +2,9 @@ import type { Gram } from '../operators/operator.ts'
 import { OPERATORS } from '../operators/registry.ts'
 import { slerpCoefficients } from '../operators/slerp.ts'
 import { normIn } from '../operators/spherical.ts'
+import { mergeArceeFusion } from './arcee-fusion.ts'
+import { mergeElements } from './elements.ts'
+import { mergeSce } from './sce.ts'
 import type { CombineSection, GramMethod, SlerpMethod, StreamTensor } from './stream-tensor.ts'
 import { mergeTaskVectors } from './task-vectors.ts'
 import { aligned, IrregularTensor, type TensorBytes, TILE_SIZES, TileFrame, type TileSizes } from './tile-frame.ts'
@@ -10,7 +13,7 @@ import { aligned, IrregularTensor, type TensorBytes, TILE_SIZES, TileFrame, type
 const CANCELLATION_LIMIT = 4
 
 /**
- * Merges elements [begin, end) of a tensor, which must be all of them unless its coefficients are fixed.
+ * Merges elements [begin, end) of a tensor, which must be all of them unless its method is elementwise.
  * @returns false where only the operator's definition can say what comes of it; what was written by then counts for nothing
  * @throws {MergeError} where the result does not fit the type it is written as
  */
@@ -26,7 +29,10 @@ export function mergeTensor(
     if (method.kind === 'combine') combine(tensor, method.sections, begin, end, io, sizes)
     else if (method.kind === 'slerp') slerp(tensor, method, io, sizes)
     else if (method.kind === 'gram') gramSum(tensor, method, io, sizes)
-    else mergeTaskVectors(tensor, method, io, sizes)
+    else if (method.kind === 'task-vectors') mergeTaskVectors(tensor, method, io, sizes)
+    else if (method.kind === 'sce') mergeSce(tensor, method, io, sizes)
+    else if (method.kind === 'arcee_fusion') mergeArceeFusion(tensor, method, io, sizes)
+    else mergeElements(tensor, method, begin, end, io, sizes)
     return true
   } catch (error) {
     if (error instanceof IrregularTensor) return false

@@ -1,11 +1,14 @@
 import { positionKeys } from '../operators/hash-random.ts'
 import type { MergeOperator, Settings } from '../operators/operator.ts'
+import { amplificationOf } from '../operators/ram.ts'
 import { lastKeptWord, type StreamMethod, type ThinnedModel, type Thinning } from './stream-tensor.ts'
 
 /** Positions beyond 32 bits would need a second word in the kernels, and counters. Real tensors are a hundred times smaller. */
 const ELEMENTS_LIMIT = 2 ** 32 - 1
 /** Longer rows are sorted by the definition: the kernel sorts a row in memory. */
 const COLUMNS_LIMIT = 1 << 20
+/** A row's divergence is kept from one pass to the next: 8 bytes. */
+const ROWS_LIMIT = 1 << 22
 /** Weights of both signs that leave less of their size than this are divided by in float64 only. */
 const CANCELLED = 1e-6
 
@@ -35,9 +38,30 @@ export function streamMethod(use: OperatorUse): StreamMethod | undefined {
       return average(use, elements)
     case 'slerp':
       return { kind: 'slerp', t: Number(settings.parameters.t) }
+    case 'nearswap':
+      return { kind: 'nearswap', t: Number(settings.parameters.t) }
+    case 'ram':
+    case 'ramplus_tl':
+      return { kind: 'ram', epsilon: Number(settings.parameters.epsilon), amplify: amplificationOf(settings) }
+    case 'consensus':
+      return consensus(settings)
+    case 'sce': {
+      const { select_topk, floor } = settings.parameters
+      return { kind: 'sce', share: Number(select_topk), floor: Number(floor) }
+    }
+    case 'arcee_fusion': {
+      const columns = shape.at(-1) ?? 1
+      const fits = columns <= COLUMNS_LIMIT && elements / columns <= ROWS_LIMIT
+      return fits ? { kind: 'arcee_fusion', columns } : undefined
+    }
     default:
       return gramSum(use)
   }
+}
+
+function consensus({ parameters, coefficients }: Settings): StreamMethod {
+  const [alpha, k] = [Number(parameters.alpha), Number(parameters.k)]
+  return { kind: 'consensus', alpha, k, weights: coefficients.weight!, lambdas: coefficients.mask_lambda! }
 }
 
 function gramSum({ operator, settings, shape, ids, based }: OperatorUse): StreamMethod | undefined {

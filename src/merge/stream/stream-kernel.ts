@@ -53,6 +53,47 @@ export interface StreamKernel extends Kernel {
     normalize: number,
     count: number,
   ): number
+  moveTowards(out: number, base: number, x: number, t: number, count: number): number
+  averageChanges(
+    out: number,
+    base: number,
+    pointers: number,
+    factors: number,
+    models: number,
+    epsilon: number,
+    count: number,
+  ): number
+  countChanges(counts: number, base: number, pointers: number, models: number, epsilon: number, count: number): void
+  addConsensus(
+    out: number,
+    base: number,
+    pointers: number,
+    weights: number,
+    lambdas: number,
+    models: number,
+    least: number,
+    alpha: number,
+    count: number,
+  ): number
+  variances(out: number, base: number, pointers: number, models: number, count: number): void
+  maskValuesAbove(bits: number, values: number, cut: number, left: number, count: number): void
+  sumSquares(sum: number, x: number, base: number, bits: number, count: number): void
+  eraseOpposed(
+    out: number,
+    base: number,
+    pointers: number,
+    weights: number,
+    models: number,
+    bits: number,
+    count: number,
+  ): number
+  /** Here, and in the next three, `count` is any number. */
+  countUpperKeys(table: number, values: number, count: number): void
+  countNextKeys(table: number, values: number, uppers: number, given: number, count: number): void
+  /** @returns how many pairs of numbers */
+  gatherKeys(out: number, values: number, upper: number, count: number): number
+  importances(out: number, x: number, base: number, divergences: number, columns: number, count: number): void
+  takeValuable(out: number, x: number, base: number, values: number, threshold: number, count: number): number
 }
 
 export function instantiateStreamKernel(memory: SharedMemory): StreamKernel {

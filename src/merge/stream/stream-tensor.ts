@@ -1,6 +1,7 @@
 import type { FilePlace } from '../../formats/checkpoint.ts'
 import type { WeightDtype } from '../../formats/dtype.ts'
 import type { Settings } from '../operators/operator.ts'
+import type { Amplification } from '../operators/ram.ts'
 
 /**
  * A tensor that can be merged tile by tile, as plain data that a thread can be sent. What an operator needs to know of the whole tensor
@@ -27,7 +28,14 @@ export interface StreamInput {
 }
 
 /** Inputs are referred to by position. */
-export type StreamMethod = CombineMethod | SlerpMethod | GramMethod | TaskVectorMethod
+export type StreamMethod =
+  | CombineMethod
+  | SlerpMethod
+  | GramMethod
+  | TaskVectorMethod
+  | ElementMethod
+  | SceMethod
+  | ArceeFusionMethod
 
 /** Fixed coefficients. Sections follow each other from the first element to the last. */
 export interface CombineMethod {
@@ -70,6 +78,52 @@ export interface TaskVectorMethod {
   /** With elected signs: scale of what is added. */
   readonly lambda: number
   readonly models: readonly ThinnedModel[]
+}
+
+/** Operators of the task vectors at one position; input 0 is the base. */
+export type ElementMethod = NearswapMethod | RamMethod | ConsensusMethod
+
+/** `operators/nearswap.ts`. */
+export interface NearswapMethod {
+  readonly kind: 'nearswap'
+  readonly t: number
+}
+
+/** `operators/ram.ts`; `amplify` takes counts over the whole tensor. */
+export interface RamMethod {
+  readonly kind: 'ram'
+  readonly epsilon: number
+  readonly amplify: Amplification | undefined
+}
+
+/** `operators/consensus-masks.ts`. */
+export interface ConsensusMethod {
+  readonly kind: 'consensus'
+  readonly alpha: number
+  readonly k: number
+  readonly weights: readonly number[]
+  readonly lambdas: readonly number[]
+}
+
+/** `operators/sce.ts`; input 0 is the base. */
+export interface SceMethod {
+  readonly kind: 'sce'
+  /** Of the positions that vary, 0 to 1. */
+  readonly share: number
+  readonly floor: number
+}
+
+/** `operators/arcee-fusion.ts`, from input 0 to input 1. */
+export interface ArceeFusionMethod {
+  readonly kind: 'arcee_fusion'
+  /** Elements of a row. */
+  readonly columns: number
+}
+
+/** Whether elements know nothing of each other, so that threads may share a tensor. */
+export function isElementwise(method: StreamMethod): boolean {
+  const { kind } = method
+  return kind === 'combine' || kind === 'nearswap' || kind === 'consensus' || (kind === 'ram' && !method.amplify)
 }
 
 export interface ThinnedModel {

@@ -5,7 +5,7 @@ import { type TensorSpec, tensorBytes } from '../../formats/safetensors.ts'
 import { flush, writeAt } from '../../formats/write-file.ts'
 import { mergeTensor } from './merge-tensor.ts'
 import { type StreamJob, StreamPool } from './pool.ts'
-import type { StreamTensor } from './stream-tensor.ts'
+import { isElementwise, type StreamTensor } from './stream-tensor.ts'
 import { type TensorBytes, TILE_SIZES, type TileSizes } from './tile-frame.ts'
 
 /** Merges file to file: tile by tile where it can be, on several threads where that is worth their start. */
@@ -128,11 +128,11 @@ function isThreadable({ stream }: OutputTensor): boolean {
   return stream?.inputs.every(({ place }) => place !== undefined) === true
 }
 
-/** Coefficients that are fixed let threads share a tensor. */
+/** Elements that know nothing of each other let threads share a tensor. */
 function jobsOf({ stream, out }: PlacedTensor): StreamJob[] {
   const tensor = stream!
   const { elements, method } = tensor
-  const step = method.kind === 'combine' ? JOB_ELEMENTS : elements
+  const step = isElementwise(method) ? JOB_ELEMENTS : elements
   const jobs: StreamJob[] = []
   for (let begin = 0; begin < elements; begin += step) {
     jobs.push({ tensor, begin, end: Math.min(elements, begin + step), out })

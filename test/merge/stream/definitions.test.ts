@@ -56,11 +56,19 @@ const problems = (name: string) =>
       weights: fc.array(fc.constantFrom(1, 0.5, 0.3, 1.25, 0), { minLength: 4, maxLength: 4 }),
       densities: fc.array(density, { minLength: 4, maxLength: 4 }),
       gamma: fc.constantFrom(0, 0.01, 0.1, 0.3),
-      lambda: fc.constantFrom(1, 0.7),
-      normalize: fc.boolean(),
-      rescale: fc.boolean(),
       flavor: fc.constantFrom('mergekit', 'paper'),
-      t: fc.double({ min: 0, max: 1, noNaN: true }),
+      own: fc.record({
+        lambda: fc.constantFrom(1, 0.7),
+        normalize: fc.boolean(),
+        rescale: fc.boolean(),
+        t: fc.double({ min: 0, max: 1, noNaN: true }),
+        select_topk: fc.oneof(fc.constantFrom(0, 0.5, 1), fc.double({ min: 0, max: 1, noNaN: true })),
+        floor: fc.constantFrom(0, 1e-6, 1),
+        epsilon: fc.constantFrom(0, 1e-5, 0.25, 0.05),
+        r: fc.constantFrom(0.1, 2, -1),
+        alpha: fc.constantFrom(0.3, 1, 0.2),
+        k: fc.integer({ min: 0, max: 3 }),
+      }),
     })
     .map((given): Problem => {
       const operator = findOperator(name)
@@ -70,14 +78,12 @@ const problems = (name: string) =>
         const delta = deltas(kind, given.seed + 7 * (m + 1), elements)
         return base.map((value, i) => value + delta[i]!)
       })
-      const { lambda, normalize, rescale, t } = given
       const flavor = operator.family?.sparsifier === 'random' ? given.flavor : 'mergekit'
       const known = operator.parameters.map(parameter => parameter.name)
-      const parameters = Object.fromEntries(
-        Object.entries({ lambda, normalize, rescale, t, flavor }).filter(([key]) => known.includes(key)),
-      )
+      const parameters = Object.fromEntries(Object.entries({ ...given.own, flavor }).filter(([key]) => known.includes(key)))
       const coefficients = models.map((_, m) => {
-        const values = { weight: given.weights[m]!, density: given.densities[m]!, gamma: given.gamma, epsilon: 0.25 }
+        const own = { weight: given.weights[m]!, density: given.densities[m]!, mask_lambda: given.densities[m]! }
+        const values = { ...own, gamma: given.gamma, epsilon: 0.25 }
         return Object.fromEntries(
           operator.coefficients.map(({ name: key }) => [key, values[key as keyof typeof values]]),
         )
@@ -110,7 +116,15 @@ const STREAMED = [
   'multislerp',
   'karcher',
   'model_stock',
+  'nearswap',
+  'ram',
+  'ramplus_tl',
+  'consensus',
+  'sce',
+  'arcee_fusion',
 ]
+/** Of these, those whose kernels have the operations of the definition, in float64. */
+const EXACT = ['nearswap', 'ram', 'ramplus_tl', 'consensus', 'sce', 'arcee_fusion']
 
 /** As `stream`; undefined, too, where it is refused as the definition refuses it. */
 function streamOrRefuse(problem: Problem): Streamed | undefined {
@@ -135,6 +149,49 @@ describe('a tensor merged in tiles', () => {
       { numRuns: 300, seed: 11 },
     )
     expect(streamed).toBeGreaterThan(150)
+  })
+
+  it.each(EXACT)('%s: has the bits of the definition, rounded to float32', name => {
+    let streamed = 0
+    fc.assert(
+      fc.property(problems(name), problem => {
+        const result = streamOrRefuse(problem)
+        if (result === undefined || !result.merged) return
+        streamed++
+        const expected = define(problem)
+        expect(result.values.findIndex((value, i) => value !== Math.fround(expected[i]!))).toBe(-1)
+      }),
+      { numRuns: 500, seed: 14 },
+    )
+    expect(streamed).toBeGreaterThan(400)
+  })
+
+  it.each(EXACT)('%s: keeps every bit of the base where no model changed the tensor', name => {
+    fc.assert(
+      fc.property(problems(name), given => {
+        const base = given.base!.map((value, i) => (i % 3 === 0 ? -0 : value))
+        const { operator, settings, shape } = given
+        const dtypes = given.dtypes.map(() => 'F32' as const)
+        const models = given.models.map(() => base)
+        const { merged, values } = stream({ operator, settings, shape, base, models, dtypes })!
+        expect(merged).toBe(true)
+        expect(values).toEqual(base)
+      }),
+      { numRuns: 50, seed: 15 },
+    )
+  })
+
+  it.each(EXACT)('%s: is left to the definition where an input has a NaN or an infinity', name => {
+    const damage = fc.record({ at: fc.nat(), input: fc.nat(), value: fc.constantFrom(Number.NaN, 1 / 0, -1 / 0) })
+    fc.assert(
+      fc.property(problems(name), damage, (problem, { at, input, value }) => {
+        const all = [problem.base!, ...problem.models]
+        const damaged = all[input % all.length]!
+        damaged[at % damaged.length] = value
+        expect(stream(problem)!.merged).toBe(false)
+      }),
+      { numRuns: 50, seed: 16 },
+    )
   })
 
   it.each(STREAMED)('%s: is within one unit in the last place of a 16-bit type', name => {
@@ -170,11 +227,13 @@ describe('a tensor merged in tiles', () => {
 
   it.each([100, 5000])('counts the first of equal magnitudes as the larger, as the definition does: %i elements', n => {
     const magnitudes = Float32Array.from({ length: n }, (_, i) => (i % 2 === 0 ? 0.5 : -0.5))
-    const given = { shape: [n], base: new Float32Array(n), models: [magnitudes], dtypes: ['BF16', 'BF16'] } as const
-    const positions = (name: string, coefficients: Readonly<Record<string, number>>) => {
+    const given = { shape: [n], base: new Float32Array(n), dtypes: ['BF16', 'BF16', 'BF16'] } as const
+    const positions = (name: string, ...coefficients: Readonly<Record<string, number>>[]) => {
       const operator = findOperator(name)
-      const settings = settingsOf(operator, { parameters: {}, coefficients: [coefficients], seed: 1 }, true, 'a test')
-      const problem = { ...given, operator, settings, sizes: { chunk: 16, tile: 48 } }
+      const parameters = name === 'sce' ? { select_topk: 0.3 } : {}
+      const settings = settingsOf(operator, { parameters, coefficients, seed: 1 }, true, 'a test')
+      const models = [magnitudes, new Float32Array(n)].slice(0, coefficients.length)
+      const problem = { ...given, models, operator, settings, sizes: { chunk: 16, tile: 48 } }
       const kept = (values: Iterable<number>) => [...values].flatMap((value, i) => (value === 0 ? [] : [i]))
       const streamed = stream(problem)!
       expect(streamed.merged).toBe(true)
@@ -184,6 +243,7 @@ describe('a tensor merged in tiles', () => {
     const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
 
     expect(positions('ties', { weight: 1, density: 0.3 })).toEqual(range(0, 0.3 * n))
+    expect(positions('sce', {}, {})).toEqual(range(0, 0.3 * n)) // all variances are equal
     // Outliers are the largest: the first tenth goes, and what is kept follows it.
     expect(positions('breadcrumbs', { weight: 1, density: 0.3, gamma: 0.1 })).toEqual(range(0.1 * n, 0.4 * n))
   })

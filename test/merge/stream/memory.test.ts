@@ -13,11 +13,14 @@ function problem(name: string, rows: number) {
   const own = { weight: 0.5, density: 0.4, epsilon: 0.1, gamma: 0.02 }
   const values = (seed: number) =>
     Float32Array.from({ length: rows * COLUMNS }, (_, i) => Math.fround(Math.sin(i * seed) + (i % 977) / 977))
-  const models = name === 'slerp' ? [values(1.3)] : [values(1.3), values(2.7)]
+  const models = operator.models[1] === 1 ? [values(1.3)] : [values(1.3), values(2.7)]
   const coefficients = models.map(() =>
     Object.fromEntries(operator.coefficients.map(({ name: key }) => [key, own[key as keyof typeof own]])),
   )
-  const parameters = name === 'slerp' ? { t: 0.3 } : {}
+  const known = operator.parameters.map(parameter => parameter.name)
+  const parameters = Object.fromEntries(
+    Object.entries({ t: 0.3, select_topk: 0.5 }).filter(([key]) => known.includes(key)),
+  )
   return {
     operator,
     settings: settingsOf(operator, { parameters, coefficients, seed: 5 }, based, 'a test'),
@@ -30,18 +33,18 @@ function problem(name: string, rows: number) {
 }
 
 describe('the memory that a tensor is merged in', () => {
-  it.each(['linear', 'task_arithmetic', 'slerp', 'ties', 'dare_ties', 'breadcrumbs', 'della'])(
-    '%s: does not grow with the tensor, and is a few megabytes',
-    name => {
-      expect(stream(problem(name, ROWS / 8))!.merged).toBe(true)
-      const before = frameMemoryBytes()
-      const large = stream(problem(name, ROWS))!
-      expect(large.merged).toBe(true)
-      expect(frameMemoryBytes()).toBe(before)
-      expect(before).toBeLessThan(8 << 20)
-      expect(large.largestTransfer).toBeLessThanOrEqual(TILE_SIZES.tile * 2)
-    },
-  )
+  it.each([
+    ...['linear', 'task_arithmetic', 'slerp', 'ties', 'dare_ties', 'breadcrumbs', 'della'],
+    ...['nearswap', 'ram', 'ramplus_tl', 'consensus', 'sce', 'arcee_fusion'],
+  ])('%s: does not grow with the tensor, and is a few megabytes', name => {
+    expect(stream(problem(name, ROWS / 8))!.merged).toBe(true)
+    const before = frameMemoryBytes()
+    const large = stream(problem(name, ROWS))!
+    expect(large.merged).toBe(true)
+    expect(frameMemoryBytes()).toBe(before)
+    expect(before).toBeLessThan(8 << 20)
+    expect(large.largestTransfer).toBeLessThanOrEqual(TILE_SIZES.tile * 2)
+  })
 
   it('holds rows of any length, of which there may be one', () => {
     const { operator, settings } = problem('della', 1)

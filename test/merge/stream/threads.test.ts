@@ -46,14 +46,15 @@ function save(
 }
 
 function recipe(method: string): ParameterMerge {
-  const own = method === 'slerp' ? {} : { weight: 0.6, ...(/ties|dare|della/.test(method) && { density: 0.5 }) }
-  const sources = method === 'slerp' ? ['a'] : ['a', 'b']
+  const weighted = !/slerp|nearswap|ram|sce|fusion/.test(method)
+  const own = weighted ? { weight: 0.6, ...(/ties|dare|della/.test(method) && { density: 0.5 }) } : {}
+  const sources = /slerp|nearswap|fusion/.test(method) ? ['a'] : ['a', 'b']
   return {
     kind: 'parameter-merge',
     method,
     base: method === 'linear' ? undefined : 'base',
     sources,
-    parameters: method === 'slerp' ? { t: 0.4 } : {},
+    parameters: /slerp|nearswap/.test(method) ? { t: 0.4 } : method === 'sce' ? { select_topk: 0.5 } : {},
     groups: [{ layers: 'all', coefficients: Object.fromEntries(sources.map(id => [id, own])) }],
   }
 }
@@ -91,7 +92,10 @@ it.skipIf(!existsSync('/dev/full'))('a thread tells that the disk is full, and w
   }
 })
 
-const METHODS = ['linear', 'task_arithmetic', 'slerp', 'ties', 'dare_ties', 'della']
+const METHODS = [
+  ...['linear', 'task_arithmetic', 'slerp', 'ties', 'dare_ties', 'della'],
+  ...['nearswap', 'ram', 'ramplus_tl', 'consensus', 'sce', 'arcee_fusion'],
+]
 
 describe('files merged by threads', () => {
   it('have the bytes that one thread writes, for every method', async () => {
@@ -145,27 +149,26 @@ describe('files merged by threads', () => {
     expect(readdirSync(folder)).toEqual(before)
   })
 
-  it.each(METHODS)('%s: tell which model has a NaN, and where', async method => {
-    const folder = newFolder()
-    save(folder, 'F32', (values, id, name) => {
-      if (id === 'a' && name === 'lm_head.weight') values[3000] = Number.NaN
-    })
-    const ids = method === 'slerp' ? ['a'] : ['a', 'b']
-    const parameters = {
-      ...(method === 'slerp' ? {} : { weight: 0.5 }),
-      ...(/ties|della/.test(method) && { density: 0.5 }),
-    }
-    const config = {
-      merge_method: method,
-      ...(method !== 'linear' && { base_model: 'base.safetensors' }),
-      models: ids.map(id => ({ model: `${id}.safetensors`, parameters })),
-      parameters: method === 'slerp' ? { t: 0.5 } : {},
-      dtype: 'float32',
-    }
-    const error = await rejection(mergeMergekit(config, join(folder, 'out'), { folder, text: '', stream: THREADS }))
-    expect(error.message).toMatch(
-      /a\.safetensors has a value that is NaN or infinite as float32 in tensor "lm_head\.weight"; the first is NaN, element \d+\.$/,
-    )
-    expect(readdirSync(folder).sort()).toEqual(['a.safetensors', 'b.safetensors', 'base.safetensors'])
-  })
+  it.each(METHODS.filter(method => method !== 'consensus'))(
+    '%s: tell which model has a NaN, and where',
+    async method => {
+      const folder = newFolder()
+      save(folder, 'F32', (values, id, name) => {
+        if (id === 'a' && name === 'lm_head.weight') values[3000] = Number.NaN
+      })
+      const { sources, parameters, groups } = recipe(method)
+      const config = {
+        merge_method: method,
+        ...(method !== 'linear' && { base_model: 'base.safetensors' }),
+        models: sources.map(id => ({ model: `${id}.safetensors`, parameters: groups[0]!.coefficients[id] })),
+        parameters,
+        dtype: 'float32',
+      }
+      const error = await rejection(mergeMergekit(config, join(folder, 'out'), { folder, text: '', stream: THREADS }))
+      expect(error.message).toMatch(
+        /a\.safetensors has a value that is NaN or infinite as float32 in tensor "lm_head\.weight"; the first is NaN, element \d+\.$/,
+      )
+      expect(readdirSync(folder).sort()).toEqual(['a.safetensors', 'b.safetensors', 'base.safetensors'])
+    },
+  )
 })

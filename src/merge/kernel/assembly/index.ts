@@ -182,6 +182,7 @@ function float16(bits: v128): v128 {
 
 // Kernels that work on stretches of tensors as they are read from files.
 export { addAll, addElected, thin, thinScaled } from './stream-mix'
+export { addConsensus, averageChanges, countChanges, moveTowards } from './stream-elements'
 export { maskAbove, maskRandom } from './stream-masks'
 export { maskByRank } from './stream-ranks'
 export {
@@ -194,6 +195,8 @@ export {
   sumMagnitudes,
   taskInnerProducts,
 } from './stream-reduce'
+export { countNextKeys, countUpperKeys, gatherKeys, importances, takeValuable } from './stream-values'
+export { eraseOpposed, maskValuesAbove, sumSquares, variances } from './stream-variance'
 export { rankRows } from './row-ranks'
 export { linearByColumn, linearByRow } from './rows'
 export { countShared, keptSum, taskVectorPass } from './pass'

@@ -1,6 +1,6 @@
 // Task vectors thinned out, and mixed with or without elected signs. The definitions are in `operators/task-vector-family.ts` and
 // `operators/consensus.ts`. `count` is a multiple of 16.
-import { expand, magnitude, upper } from './stream-reduce'
+import { expand, greatest, magnitude, upper } from './stream-reduce'
 
 /** out = x - b where the bit is set, else 0. `bits` may be 0: all stay. */
 export function thin(out: usize, x: usize, base: usize, bits: usize, count: i32): void {
@@ -102,12 +102,4 @@ function added(out: usize, base: usize, s: v128): v128 {
   const sum = v128.bitselect(b, f32x4.add(b, s), f32x4.eq(s, i32x4.splat(0)))
   v128.store(out, sum)
   return magnitude(sum)
-}
-
-@inline
-function greatest(lanes: v128): u32 {
-  return max(
-    max(<u32>i32x4.extract_lane(lanes, 0), <u32>i32x4.extract_lane(lanes, 1)),
-    max(<u32>i32x4.extract_lane(lanes, 2), <u32>i32x4.extract_lane(lanes, 3)),
-  )
 }

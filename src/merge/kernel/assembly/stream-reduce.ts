@@ -73,10 +73,7 @@ export function countWindow(table: usize, x: usize, base: usize, low: u32, size:
     }
   }
   store<u32>(state, load<u32>(state) + i32x4.extract_lane(above, 0) + i32x4.extract_lane(above, 1) + i32x4.extract_lane(above, 2) + i32x4.extract_lane(above, 3))
-  store<u32>(state, max(load<u32>(state, 4), max(
-    max(<u32>i32x4.extract_lane(most, 0), <u32>i32x4.extract_lane(most, 1)),
-    max(<u32>i32x4.extract_lane(most, 2), <u32>i32x4.extract_lane(most, 3)),
-  )), 4)
+  store<u32>(state, max(load<u32>(state, 4), greatest(most)), 4)
 }
 
 /** Stores at `out` |x - b| in float64 of the elements that round to the float32 with the bits `threshold`; returns how many there are. */
@@ -118,9 +115,15 @@ export function largest(x: usize, count: i32): u32 {
   const end = x + (<usize>count << 2)
   let most = i32x4.splat(0)
   for (; x < end; x += 32) most = i32x4.max_u(most, i32x4.max_u(magnitude(v128.load(x)), magnitude(v128.load(x, 16))))
+  return greatest(most)
+}
+
+/** The greatest of four u32. */
+@inline
+export function greatest(lanes: v128): u32 {
   return max(
-    max(<u32>i32x4.extract_lane(most, 0), <u32>i32x4.extract_lane(most, 1)),
-    max(<u32>i32x4.extract_lane(most, 2), <u32>i32x4.extract_lane(most, 3)),
+    max(<u32>i32x4.extract_lane(lanes, 0), <u32>i32x4.extract_lane(lanes, 1)),
+    max(<u32>i32x4.extract_lane(lanes, 2), <u32>i32x4.extract_lane(lanes, 3)),
   )
 }
 
@@ -198,7 +201,7 @@ export function taskInnerProducts(sums: usize, base: usize, a: usize, b: usize, 
 
 /** Adds both lanes to the f64 at an address. */
 @inline
-function addSum(at: usize, lanes: v128): void {
+export function addSum(at: usize, lanes: v128): void {
   store<f64>(at, load<f64>(at) + f64x2.extract_lane(lanes, 0) + f64x2.extract_lane(lanes, 1))
 }
 
@@ -206,6 +209,18 @@ function addSum(at: usize, lanes: v128): void {
 @inline
 export function upper(x: v128): v128 {
   return v128.shuffle<i64>(x, x, 1, 1)
+}
+
+/** The lower two float32 lanes as float64. */
+@inline
+export function low(x: v128): v128 {
+  return f64x2.promote_low_f32x4(x)
+}
+
+/** The upper two. */
+@inline
+export function high(x: v128): v128 {
+  return f64x2.promote_low_f32x4(upper(x))
 }
 
 /** All ones in the lanes whose bit of the lowest four is set. */
