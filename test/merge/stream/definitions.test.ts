@@ -80,7 +80,9 @@ const problems = (name: string) =>
       })
       const flavor = operator.family?.sparsifier === 'random' ? given.flavor : 'mergekit'
       const known = operator.parameters.map(parameter => parameter.name)
-      const parameters = Object.fromEntries(Object.entries({ ...given.own, flavor }).filter(([key]) => known.includes(key)))
+      const parameters = Object.fromEntries(
+        Object.entries({ ...given.own, flavor }).filter(([key]) => known.includes(key)),
+      )
       const coefficients = models.map((_, m) => {
         const own = { weight: given.weights[m]!, density: given.densities[m]!, mask_lambda: given.densities[m]! }
         const values = { ...own, gamma: given.gamma, epsilon: 0.25 }
