@@ -197,13 +197,13 @@ async function bareLoop({ sources }, graph, mode, runs, job) {
   const weights = Object.fromEntries(
     [...tensors].map(([name, { data, shape }]) => [name, new ort.Tensor('float32', data.slice(), shape)]),
   )
-  const batches = runs.map(({ feeds, rest }) => ({
-    inputs: Object.fromEntries(Object.entries(feeds).filter(([name]) => !Object.hasOwn(weights, name))),
-    rest,
-  }))
+  // All that can be made beforehand is.
+  const batches = runs.map(({ feeds, rest }) => {
+    const inputs = Object.fromEntries(Object.entries(feeds).filter(([name]) => !Object.hasOwn(weights, name)))
+    return { feeds: mode === 'inputs' ? { ...inputs, ...weights } : inputs, rest }
+  })
   const all = async session => {
-    for (const { inputs, rest } of batches)
-      await session.run(mode === 'inputs' ? { ...inputs, ...weights } : inputs, ...rest)
+    for (const { feeds, rest } of batches) await session.run(feeds, ...rest)
   }
   const { initializers } = parseOnnxModel(bytes, graph)
   const inside = new Set(Object.keys(weights).filter(name => initializers.has(name))) // the others are inputs as it is

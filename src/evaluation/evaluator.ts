@@ -76,7 +76,7 @@ export interface EvaluatorSession {
   exampleCount(split: Split): readonly number[]
   /**
    * Deterministic: equal weights give equal scores, bit by bit, on one machine, and an example's score is the same whichever others
-   * are asked for with it.
+   * are asked for with it. One call at a time: the next may use the memory of the one before, all but what it returned.
    * @param ranges per objective the examples to score, and to take the value over; absent: all. Objectives without examples are
    *   computed whatever their range. `rangesToScore` checks them.
    */

@@ -1,10 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readCsv } from '../../src/evaluation/data/csv.ts'
+import { FactsRoom } from '../../src/evaluation/onnx/facts-room.ts'
 import { expectedWeights, matchWeights, weightSlots } from '../../src/evaluation/onnx/match.ts'
 import { mean } from '../../src/evaluation/onnx/metric.ts'
 import { splitByRule } from '../../src/evaluation/onnx/split.ts'
-import { classificationMetrics } from '../../src/evaluation/onnx/tasks/classification.ts'
+import { classificationMetrics, rankOf } from '../../src/evaluation/onnx/tasks/classification.ts'
 import { chooseWeightsMode } from '../../src/evaluation/onnx/weights-mode.ts'
 import { parseOnnxModel } from '../../src/formats/onnx.ts'
 import { buildOnnxModel, type OnnxInitializerSpec } from '../../src/formats/onnx-build.ts'
@@ -37,6 +38,46 @@ describe('accuracy', () => {
   it('is NaN where a logit is NaN, and takes infinities as numbers', () => {
     expect(scores('accuracy', [Number.NaN, 1, 1, Number.NaN], 2, [1, 0])).toEqual([Number.NaN, Number.NaN])
     expect(scores('accuracy', [Number.NEGATIVE_INFINITY, 1, 0, Number.POSITIVE_INFINITY], 2, [1, 1])).toEqual([1, 1])
+  })
+})
+
+describe('the rank of a label', () => {
+  it('is its place among the classes, sorted by logit and then by number; NaN where a logit is NaN', () => {
+    const logit = fc.constantFrom(-1, -0, 0, 1, 2, 3, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN)
+    fc.assert(
+      fc.property(
+        fc.array(logit, { minLength: 1, maxLength: 6 }),
+        fc.nat(),
+        fc.nat({ max: 3 }),
+        (logits, n, before) => {
+          const label = n % logits.length
+          const sorted = [...logits.keys()].sort(
+            (i, j) => Number(logits[j]! > logits[i]!) - Number(logits[i]! > logits[j]!),
+          )
+          const expected = logits.some(Number.isNaN) ? Number.NaN : sorted.indexOf(label)
+          // What lies around the example's logits is no concern of its rank.
+          const values = Float32Array.of(...new Array<number>(before).fill(9), ...logits, Number.NaN)
+          expect(rankOf(values, before, logits.length, label)).toBe(expected)
+        },
+      ),
+    )
+  })
+})
+
+describe('memory for facts', () => {
+  it('is given out again and again, and grows', () => {
+    const room = new FactsRoom()
+    const first = room.take(10)
+    expect(room.take(4).buffer).toBe(first.buffer)
+    expect([first.length, room.take(4).length, room.take(20).length]).toEqual([10, 4, 20])
+    expect(room.take(10).buffer).not.toBe(first.buffer)
+  })
+
+  it('is not kept beyond the limit', () => {
+    const room = new FactsRoom(16)
+    const kept = room.take(4)
+    expect(room.take(5).buffer).not.toBe(room.take(5).buffer)
+    expect(room.take(4).buffer).toBe(kept.buffer)
   })
 })
 

@@ -9,6 +9,7 @@ import {
   type TargetSource,
   type TaskData,
 } from './array-task.ts'
+import { FactsRoom } from './facts-room.ts'
 import { countsOf, type Members } from './members.ts'
 import type { RowSource } from './rows.ts'
 import type { OutputArray, PlannedTask, TaskContext } from './tasks/task.ts'
@@ -55,8 +56,8 @@ export function measureOutput(
   width: number,
   check: (found: OutputArray, count: number) => void,
 ): PlannedTask['measure'] {
-  return async (runner, split, examples) => {
-    const values = new Float32Array(examples.length * width)
+  return async (runner, split, examples, _, room = new FactsRoom()) => {
+    const values = room.take(examples.length * width)
     await runExamples(runner, sources[split], examples, [output], ([found], first, count) => {
       check(found!, count)
       values.set(found!.data.subarray(0, count * width), first * width)

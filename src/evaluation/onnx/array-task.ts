@@ -23,7 +23,7 @@ import {
 } from './options-shared.ts'
 import { type DenseRows, denseInput, type RowSource, runRows } from './rows.ts'
 import { splitByRule } from './split.ts'
-import type { GraphRunner, OutputArray, TaskContext } from './tasks/task.ts'
+import type { GraphRunner, InputArray, OutputArray, TaskContext } from './tasks/task.ts'
 
 /** Tasks whose examples are one row each of numbers that fill the graph's inputs, with numbers as their targets. */
 
@@ -219,8 +219,11 @@ export async function arrayInputs(
   }
   const sourceOf = (split: Split): RowSource => ({
     minRows: 2,
-    inputs: (batch, filled) =>
-      new Map([...rows[split]].map(([name, dense]) => [name, denseInput(dense, batch, filled)])),
+    inputs: (batch, filled) => {
+      const inputs = new Map<string, InputArray>()
+      for (const [name, dense] of rows[split]) inputs.set(name, denseInput(dense, batch, filled))
+      return inputs
+    },
   })
   return { search: sourceOf('search'), select: sourceOf('select'), holdout: sourceOf('holdout') }
 }

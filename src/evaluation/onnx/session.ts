@@ -112,7 +112,8 @@ export class OnnxSession implements EvaluatorSession {
       if (facts === undefined) {
         const { counts, expert } = this.#plan.tasks[task]!.task
         const all = [{ begin: 0, end: counts[split] }]
-        facts = await this.#runner.measure(readExpert(expert!), this.#way, task, split, all)
+        const measured = await this.#runner.measureEach(readExpert(expert!), this.#way, task, split, [all])
+        facts = measured.facts[0]!
         this.#experts.set(key, facts)
       }
       found.set(task, facts)

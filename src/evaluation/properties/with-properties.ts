@@ -9,7 +9,6 @@ import { type EvaluatorKind, parseOptions } from '../definition.ts'
 import type { Evaluator } from '../evaluator.ts'
 import { filesOfModel } from './base-weights.ts'
 import { baseOf, type PropertyOptions, propertyObjective, propertyShape } from './options.ts'
-import { PropertySession } from './session.ts'
 
 /** Changes whenever the same files and options would give other values. Part of the digest. */
 const VERSION = 'properties 1'
@@ -80,6 +79,7 @@ async function extend(evaluator: Evaluator, properties: readonly PropertyOptions
     digest: createHash('sha256').update(text).digest('hex'),
     inputs: { ...evaluator.inputs, ...Object.fromEntries(digests) },
     open: async context => {
+      const { PropertySession } = await import('./session.ts')
       const session = await evaluator.open(context)
       try {
         return new PropertySession(session, properties, evaluator.objectives, context)

@@ -1,5 +1,6 @@
 // What each thread of the worker host's pool runs.
 import { parentPort, threadId, workerData } from 'node:worker_threads'
+import type { Evaluation } from '../../candidate.ts'
 import type { EvaluatorSession, Split } from '../../evaluation/evaluator.ts'
 import { scoreJob } from '../../evaluation/score-job.ts'
 import { choicesOf } from '../../evaluation/session-choices.ts'
@@ -12,7 +13,13 @@ const { setup, shared, slots, offer }: ThreadData = workerData
 const opening: Promise<WorkerSession> = openWorkerSession(setup, shared, takeSlot())
 
 function report(message: ThreadReport): void {
-  parentPort?.postMessage(message)
+  // The scores are the evaluation's own (`scoreJob`): they move instead of being copied.
+  parentPort?.postMessage(message, message.type === 'done' ? scoreBuffers(message.evaluation) : [])
+}
+
+function scoreBuffers(evaluation: Evaluation): ArrayBuffer[] {
+  const scores = evaluation.status === 'scored' ? evaluation.exampleScores : undefined
+  return (scores ?? []).map(({ buffer }) => buffer as ArrayBuffer)
 }
 
 opening.then(

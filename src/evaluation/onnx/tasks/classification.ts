@@ -12,6 +12,7 @@ import {
   type TaskData,
 } from '../array-task.ts'
 import { digestExpert } from '../expert-model.ts'
+import { FactsRoom } from '../facts-room.ts'
 import { type Matrix, sizeOf, vector } from '../matrix.ts'
 import { perSplit } from '../members.ts'
 import { pickMetric, scoresOf } from '../metric.ts'
@@ -82,9 +83,9 @@ export const classificationTask: TaskDefinition<typeof schema> = {
       defaultMetric: labels ? 'accuracy' : expert === undefined ? 'entropy' : 'expert_divergence',
       ...(expert === undefined ? {} : { expert }),
       metric: spec => pickMetric(metrics, spec, where),
-      measure: async (runner, split, examples) => {
+      measure: async (runner, split, examples, _, room = new FactsRoom()) => {
         let width = classes
-        let values = new Float32Array(examples.length * width)
+        let values = room.take(examples.length * width)
         await runExamples(
           runner,
           sources[split],
@@ -94,7 +95,7 @@ export const classificationTask: TaskDefinition<typeof schema> = {
             requireWidth(logits!, rows, classes, output, context)
             if (inside !== undefined && width === classes) {
               width += sizeOf(inside.dims.slice(1))
-              values = new Float32Array(examples.length * width)
+              values = room.take(examples.length * width)
             }
             if (inside === undefined) {
               values.set(logits!.data.subarray(0, rows * classes), first * classes)
@@ -279,20 +280,22 @@ function largest(values: Values, at: number, classes: number): number {
 /** How many classes come before `label`, from the largest logit down; ties go to the lower class. NaN where a logit is NaN. */
 export function rankOf(values: Values, at: number, classes: number, label: number): number {
   const own = values[at + label]!
-  // Counted without branches: which logit is larger is nothing a processor could foresee.
-  let [before, behind] = [0, 0]
-  for (let c = 0; c < label; c++) {
-    const value = values[at + c]!
-    before += Number(value >= own)
-    behind += Number(value < own)
+  const end = at + classes
+  // All classes in one loop, counted without branches: neither the label nor which logit is larger is anything a processor could foresee.
+  let [above, below] = [0, 0]
+  for (let k = at; k < end; k++) {
+    const value = values[k]!
+    above += Number(value > own)
+    below += Number(value < own)
   }
-  for (let c = label + 1; c < classes; c++) {
-    const value = values[at + c]!
-    before += Number(value > own)
-    behind += Number(value <= own)
+  if (above + below === classes - 1 && !Number.isNaN(own)) return above
+  let before = above // there are ties, or there is a NaN, which is neither above nor below
+  for (let k = at; k < end; k++) {
+    const value = values[k]!
+    if (Number.isNaN(value)) return value
+    if (k < at + label && value === own) before++
   }
-  // A NaN, and whatever is compared with one, is neither.
-  return before + behind === classes - 1 && !Number.isNaN(own) ? before : Number.NaN
+  return before
 }
 
 /** -ln softmax(logits)[label] = ln Σ exp(z - max) - (z[label] - max). Nats. */

@@ -3,6 +3,7 @@ import type { OnnxValue } from '../../../formats/onnx.ts'
 import type { Objective } from '../../../objective.ts'
 import type { InputFiles } from '../../data/files.ts'
 import type { Split } from '../../evaluator.ts'
+import type { FactsRoom } from '../facts-room.ts'
 import type { TextOptions } from '../language/text-options.ts'
 import type { OnnxInput } from '../options-shared.ts'
 
@@ -102,8 +103,9 @@ export interface PlannedTask {
    * Runs what these examples need. An example's facts are the same bits whichever others are asked for with it.
    * @param examples positions in the split's order, ascending
    * @param expert the task's expert, where a metric compares with its outputs
+   * @param room where values may be put; absent: in memory of their own
    */
-  measure(runner: GraphRunner, split: Split, examples: Int32Array, expert?: ExpertRun): Promise<Facts>
+  measure(runner: GraphRunner, split: Split, examples: Int32Array, expert?: ExpertRun, room?: FactsRoom): Promise<Facts>
 }
 
 /** What a task is planned from. */
