@@ -169,7 +169,7 @@ async function watchRuns(executor, job) {
   if (typeof run !== 'function') throw new Error('onnxruntime-node has no InferenceSession.prototype.run to watch.')
   const runs = []
   InferenceSession.prototype.run = function (feeds, ...rest) {
-    runs.push({ feeds, rest })
+    runs.push({ feeds: { ...feeds }, rest })
     return run.call(this, feeds, ...rest)
   }
   try {

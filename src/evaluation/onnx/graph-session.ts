@@ -5,7 +5,7 @@ import type { MergedModel } from '../../merge/model.ts'
 import { NamedForGraph } from './graph-names.ts'
 import { expectedWeights, matchWeights } from './match.ts'
 import type { PlannedGraph } from './plan.ts'
-import type { GraphRunner, InputArray, OutputArray } from './tasks/task.ts'
+import type { GraphRunner, OutputArray } from './tasks/task.ts'
 import type { WeightsMode } from './weights-mode.ts'
 
 export type Runtime = typeof import('onnxruntime-node')
@@ -141,13 +141,16 @@ export class GraphSession {
 
   #runner(session: InferenceSession, weights: Feeds): GraphRunner {
     const { fixedRows, batchSize } = this.#graph
+    // One object for all runs: of a new one each time, every lookup of an input by its name would be the first of its kind.
+    const feeds: Record<string, Tensor> = { ...weights }
     return {
       fixedRows,
       batchSize,
       run: async (inputs, outputs) => {
         const started = performance.now()
         try {
-          return this.#outputs(await session.run(this.#feeds(inputs, weights), outputs), outputs)
+          for (const [name, { dtype, dims, data }] of inputs) feeds[name] = new this.#runtime.Tensor(dtype, data, dims)
+          return this.#outputs(await session.run(feeds, outputs), outputs)
         } catch (error) {
           if (error instanceof EvaluatorError) throw error
           throw new EvaluatorError(`onnxruntime cannot run ${this.#graph.file}: ${show(messageOf(error), 400)}`, {
@@ -158,12 +161,6 @@ export class GraphSession {
         }
       },
     }
-  }
-
-  #feeds(inputs: ReadonlyMap<string, InputArray>, weights: Feeds): Feeds {
-    const feeds: Record<string, Tensor> = { ...weights }
-    for (const [name, { dtype, dims, data }] of inputs) feeds[name] = new this.#runtime.Tensor(dtype, data, dims)
-    return feeds
   }
 
   #outputs(found: Readonly<Record<string, Tensor>>, names: readonly string[]): ReadonlyMap<string, OutputArray> {

@@ -30,7 +30,10 @@ export interface GraphRunner {
   readonly fixedRows: number | undefined
   /** At most this many rows in a run. */
   readonly batchSize: number
-  /** @throws {EvaluatorError} when the runtime fails, or an output is not float32 */
+  /**
+   * One run at a time, each with all inputs of the graph.
+   * @throws {EvaluatorError} when the runtime fails, or an output is not float32
+   */
   run(inputs: ReadonlyMap<string, InputArray>, outputs: readonly string[]): Promise<ReadonlyMap<string, OutputArray>>
 }
 
