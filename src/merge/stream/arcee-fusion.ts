@@ -1,8 +1,9 @@
 import { padded } from '../layout.ts'
 import { divergenceOf, quartileRanks, thresholdOf } from '../operators/arcee-fusion.ts'
 import { isZeroDelta } from '../operators/vectors.ts'
+import { aligned } from './areas.ts'
 import type { ArceeFusionMethod, StreamTensor } from './stream-tensor.ts'
-import { aligned, type TensorBytes, TileFrame, type TileSizes } from './tile-frame.ts'
+import { type TensorBytes, TileFrame, type TileSizes } from './tile-frame.ts'
 import { findValues, valueRanksBytes } from './value-ranks.ts'
 
 /** `operators/arcee-fusion.ts` in passes: one for the divergence of each row, three for the quartiles of the importance, and one for the result. */

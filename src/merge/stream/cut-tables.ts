@@ -1,4 +1,5 @@
-import { aligned, type TileFrame } from './tile-frame.ts'
+import { aligned } from './areas.ts'
+import type { TileFrame } from './tile-frame.ts'
 
 /** float32 magnitudes have 31 bits: the upper 15 choose a bin, the lower 16 a place in it. */
 export const HIGH_BINS = 1 << 15

@@ -1,6 +1,7 @@
 import { uniqueFactor } from '../operators/ram.ts'
+import { aligned } from './areas.ts'
 import type { ConsensusMethod, ElementMethod, NearswapMethod, RamMethod, StreamTensor } from './stream-tensor.ts'
-import { aligned, type TensorBytes, TileFrame, type TileSizes } from './tile-frame.ts'
+import { type TensorBytes, TileFrame, type TileSizes } from './tile-frame.ts'
 
 /** Elements [begin, end) by an operator that decides each of them from the inputs at its position: to the bits of its definition. */
 export function mergeElements(

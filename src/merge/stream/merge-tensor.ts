@@ -3,11 +3,12 @@ import { OPERATORS } from '../operators/registry.ts'
 import { slerpCoefficients } from '../operators/slerp.ts'
 import { normIn } from '../operators/spherical.ts'
 import { mergeArceeFusion } from './arcee-fusion.ts'
+import { aligned } from './areas.ts'
 import { mergeElements } from './elements.ts'
 import { mergeSce } from './sce.ts'
 import type { CombineSection, GramMethod, SlerpMethod, StreamTensor } from './stream-tensor.ts'
 import { mergeTaskVectors } from './task-vectors.ts'
-import { aligned, IrregularTensor, type TensorBytes, TILE_SIZES, TileFrame, type TileSizes } from './tile-frame.ts'
+import { IrregularTensor, type TensorBytes, TILE_SIZES, TileFrame, type TileSizes } from './tile-frame.ts'
 
 /** Where the norms of the terms add up to more than this times the norm of their sum, they cancel, and it takes the definition. */
 const CANCELLATION_LIMIT = 4

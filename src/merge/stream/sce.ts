@@ -1,7 +1,8 @@
 import { padded } from '../layout.ts'
 import { weightsOf } from '../operators/sce.ts'
+import { Areas } from './areas.ts'
 import type { SceMethod, StreamTensor } from './stream-tensor.ts'
-import { aligned, IrregularTensor, type TensorBytes, TileFrame, type TileSizes } from './tile-frame.ts'
+import { IrregularTensor, type TensorBytes, TileFrame, type TileSizes } from './tile-frame.ts'
 import { findValues, type RankedValue, valueRanksBytes } from './value-ranks.ts'
 
 /** Bits of masks that are kept from one pass to the next, per thread; beyond, they are made again. */
@@ -22,19 +23,14 @@ export function mergeSce(
   const { elements } = tensor
   const models = tensor.inputs.length - 1
   const whole = padded(chunk)
-  let end = 0
-  const take = (bytes: number) => {
-    const at = end
-    end += aligned(bytes)
-    return at
-  }
-  const pointers = take(models * 4)
-  const numbers = take(models * 8)
-  const left = take(8)
-  const bits = take(whole / 8)
-  const values = take(share < 1 ? whole * 8 : 0)
-  const room = take(share < 1 ? valueRanksBytes(1, chunk) : 0)
-  const frame = new TileFrame(tensor, io, { tile, chunk }, end)
+  const areas = new Areas()
+  const pointers = areas.take(models * 4)
+  const numbers = areas.take(models * 8)
+  const left = areas.take(8)
+  const bits = areas.take(whole / 8)
+  const values = areas.take(share < 1 ? whole * 8 : 0)
+  const room = areas.take(share < 1 ? valueRanksBytes(1, chunk) : 0)
+  const frame = new TileFrame(tensor, io, { tile, chunk }, areas.bytes)
   const { kernel, f64, bytes } = frame
   const inputs = tensor.inputs.map((_, input) => input)
   for (let m = 0; m < models; m++) frame.u32[pointers / 4 + m] = frame.at(1 + m)

@@ -1,9 +1,10 @@
 import { padded } from '../layout.ts'
+import { Areas, aligned } from './areas.ts'
 import { cutBytes } from './cut-tables.ts'
 import { CutTerms, cutTermsBytes } from './cut-terms.ts'
 import { findSelections, type Selection } from './cuts.ts'
 import { lastKeptWord, type StreamTensor, type TaskVectorMethod, type ThinnedModel } from './stream-tensor.ts'
-import { aligned, type TensorBytes, TileFrame, type TileSizes } from './tile-frame.ts'
+import { type TensorBytes, TileFrame, type TileSizes } from './tile-frame.ts'
 
 /** Bits of masks that are kept from one pass to the next, per thread; beyond, they are made again. */
 const MASK_BYTES_LIMIT = 64 << 20
@@ -52,29 +53,24 @@ class TaskVectorMerge {
     const columns = models.reduce((most, { thinning }) => Math.max(most, columnsOf(thinning)), 0)
     const chunk = columns === 0 ? wanted : Math.max(1, Math.floor(wanted / columns)) * columns
     const whole = padded(chunk)
-    let end = 0
-    const take = (bytes: number) => {
-      const at = end
-      end += aligned(bytes)
-      return at
-    }
+    const areas = new Areas()
     const each = (bytes: number) => {
-      const at = take(aligned(bytes) * models.length)
+      const at = areas.take(aligned(bytes) * models.length)
       return (m: number) => at + m * aligned(bytes)
     }
-    this.#pointers = take(models.length * 4)
-    this.#weights = take(models.length * 4)
-    this.#sums = take(16)
-    this.#left = take(models.length * 16)
-    this.#terms = take(cutTermsBytes(models.length))
+    this.#pointers = areas.take(models.length * 4)
+    this.#weights = areas.take(models.length * 4)
+    this.#sums = areas.take(16)
+    this.#left = areas.take(models.length * 16)
+    this.#terms = areas.take(cutTermsBytes(models.length))
     this.#vectors = each(whole * 4)
     this.#bits = each(whole / 8 + MASK_SLACK)
     this.#ranks = each(columns * 4)
-    this.#scratch = take(columns === 0 ? 0 : columns * RANK_BYTES + RANK_TABLES)
+    this.#scratch = areas.take(columns === 0 ? 0 : columns * RANK_BYTES + RANK_TABLES)
     const selected = models.flatMap(({ thinning }) => (thinning.kind === 'largest' ? [thinning] : []))
     const cuts = selected.reduce((sum, { from }) => sum + (from === 0 ? 1 : 2), 0)
-    const room = take(cuts === 0 ? 0 : cutBytes(selected.length, cuts, chunk))
-    this.#frame = new TileFrame(tensor, io, { tile, chunk }, end)
+    const room = areas.take(cuts === 0 ? 0 : cutBytes(selected.length, cuts, chunk))
+    this.#frame = new TileFrame(tensor, io, { tile, chunk }, areas.bytes)
     for (const [m, { weight, thinning }] of models.entries()) {
       this.#frame.u32[this.#pointers / 4 + m] = this.#vectors(m)
       this.#frame.f32[this.#weights / 4 + m] = weight

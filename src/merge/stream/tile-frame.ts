@@ -2,6 +2,7 @@ import { decodeToFloat32, dtypeBytes, encodeFloat32 } from '../../formats/dtype.
 import { allocateSharedMemory, BLOCK_FLOATS, isFiniteResult, PAGE_BYTES, type SharedMemory } from '../kernel/load.ts'
 import { padded } from '../layout.ts'
 import { INFINITE_FROM, requireFits } from '../program/read-tensor.ts'
+import { Areas } from './areas.ts'
 import { instantiateStreamKernel, type StreamKernel } from './stream-kernel.ts'
 import type { StreamTensor } from './stream-tensor.ts'
 
@@ -55,18 +56,13 @@ export class TileFrame {
     this.#io = io
     this.chunk = chunk
     this.#tileChunks = Math.max(1, Math.floor(tile / chunk))
-    const tileBytes = (size: number) => aligned(this.#tileChunks * chunk * size + SLACK)
-    let end = aligned(extra)
-    const take = (bytes: number) => {
-      const at = end
-      end += aligned(bytes)
-      return at
-    }
-    this.#stored = tensor.inputs.map(({ dtype }) => take(tileBytes(dtypeBytes(dtype))))
-    this.#result = take(tileBytes(dtypeBytes(tensor.written)))
-    this.#chunks = tensor.inputs.map(() => take(padded(chunk) * 4))
-    this.out = take(padded(chunk) * 4)
-    this.#memory = memoryOf(end)
+    const tileBytes = (size: number) => this.#tileChunks * chunk * size + SLACK
+    const areas = new Areas(extra)
+    this.#stored = tensor.inputs.map(({ dtype }) => areas.take(tileBytes(dtypeBytes(dtype))))
+    this.#result = areas.take(tileBytes(dtypeBytes(tensor.written)))
+    this.#chunks = tensor.inputs.map(() => areas.take(padded(chunk) * 4))
+    this.out = areas.take(padded(chunk) * 4)
+    this.#memory = memoryOf(areas.bytes)
     const { buffer } = this.#memory
     this.kernel = instantiateStreamKernel(this.#memory)
     this.f64 = new Float64Array(buffer)
@@ -181,11 +177,6 @@ export class TileFrame {
 const SLACK = BLOCK_FLOATS * 8
 /** Bits of 65504, the largest float16: below it, every type of two bytes and more holds a magnitude. */
 const SAFE_BITS = 0x477fe000
-
-/** To a multiple of the kernels' block. */
-export function aligned(bytes: number): number {
-  return Math.ceil(bytes / 64) * 64
-}
 
 function asFloat(bits: number): number {
   return new Float32Array(Uint32Array.of(bits).buffer)[0]!

@@ -1,5 +1,6 @@
+import { aligned } from './areas.ts'
 import { clearTable } from './cut-tables.ts'
-import { aligned, IrregularTensor, type TileFrame } from './tile-frame.ts'
+import { IrregularTensor, type TileFrame } from './tile-frame.ts'
 
 /** The upper 32 bits of a number's key are counted 16 at a time; numbers that share them are few, or equal. */
 const BINS = 1 << 16
