@@ -193,7 +193,8 @@ describe('a program that runs once', () => {
 
   it('goes through a shell only when told to', async () => {
     const objectives = [SIZE]
-    const line = `echo '{"values": {"size": 2}}' | cat`
+    // Nothing but what is built into a shell: a machine may have no other programs on the PATH.
+    const line = `echo '{"values": {"size": 2}}' | { read -r answer; echo "$answer"; }`
     expect(
       (await scoresOf({ mode: 'once', shell: true, command: line, model_files: false, objectives })).values,
     ).toEqual([2])
