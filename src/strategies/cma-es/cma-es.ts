@@ -12,6 +12,7 @@ import { type CmaEsOptions, cmaEsOptionsSchema } from './cma-es-options.ts'
 import { firstRun, nextRun, type RestartState, type RunPlan, restartStateSchema } from './cma-es-restarts.ts'
 import { defaultPopulationSize } from './cma-es-run.ts'
 import { CmaEsStop, stopStateSchema } from './cma-es-stop.ts'
+import { CornerSearch, cornerSearchStateSchema } from './corner-search.ts'
 import { covarianceModel } from './covariance-model.ts'
 import { Genotype } from './genotype.ts'
 import { injectionLimit } from './injection.ts'
@@ -28,11 +29,11 @@ import { promisingCount, promisingDistribution } from './warm-start.ts'
  * first generation of each run carries one *guest* that is scored but takes no part in the ranking: the declared start for the
  * first run, the final mean of the run before for the others (under noise the mean is better than the best sample seen). That
  * costs one evaluation per run and leaves the algorithm as published. Known recipes (`guesses`) are guests of the very first
- * generation, too; the best of them take the place of samples and are learned from (`injection.ts`). A corner of the box that has come
- * within reach is a guest as well: an optimum there is met by a sample only when all of its coordinates lie outside at once.
+ * generation, too; the best of them take the place of samples and are learned from (`injection.ts`). Corners of the
+ * box that are worth a look are guests as well, and not learned from (`corner-search.ts`).
  */
 const KIND = 'cma-es'
-const VERSION = 2
+const VERSION = 3
 
 const stateSchema = z.strictObject({
   rng: rngStateSchema,
@@ -51,15 +52,15 @@ const stateSchema = z.strictObject({
   best: z.strictObject({ id: z.number().int(), loss: z.number() }).nullable(),
   lastStop: z.strictObject({ criterion: z.string(), detail: z.string() }).nullable(),
   phase: z.enum(['searching', 'last-guest', 'stopped']),
-  corners: z.array(z.string()).default([]), // scored in this run
+  corners: cornerSearchStateSchema,
   memory: z.strictObject({ generation: z.string(), earlier: z.string() }).default({ generation: '', earlier: '' }), // where losses are estimates
 })
 
 /** `last-guest`: the only run has ended and its final mean is being scored. */
 type Phase = z.infer<typeof stateSchema>['phase']
 
-/** Corners of the box scored in one run at most: where the optimum is in one, the first few tell. */
-const MAX_CORNERS = 30
+/** Corners scored with a generation while one is the best candidate, as a share of its samples: a quarter. */
+const CORNER_SHARE = 1 / 4
 
 class CmaEs implements Strategy {
   readonly kind = KIND
@@ -84,8 +85,7 @@ class CmaEs implements Strategy {
   #best: { readonly id: number; readonly loss: number } | undefined
   #lastStop: StopReason | undefined
   #phase: Phase = 'searching'
-  /** Scored in this run, as text. */
-  #corners: readonly string[] = []
+  #corners = new CornerSearch()
   readonly #memory: LossMemory
 
   constructor(context: StrategyContext, options: CmaEsOptions, rng: Rng) {
@@ -177,7 +177,7 @@ class CmaEs implements Strategy {
       best: this.#best ?? null,
       lastStop: this.#lastStop ?? null,
       phase: this.#phase,
-      corners: [...this.#corners],
+      corners: this.#corners.snapshot(),
       memory: this.#memory.snapshot(),
     }
     return { kind: KIND, version: VERSION, state }
@@ -207,7 +207,7 @@ class CmaEs implements Strategy {
     strategy.#best = state.best ?? undefined
     strategy.#lastStop = state.lastStop ?? undefined
     strategy.#phase = state.phase
-    strategy.#corners = state.corners
+    strategy.#corners = CornerSearch.restore(state.corners)
     strategy.#memory.restore(state.memory)
     return strategy
   }
@@ -227,8 +227,9 @@ class CmaEs implements Strategy {
     return this.#phase === 'last-guest' ? guests : guests + this.#populationSize() - this.#injections()
   }
 
-  /** How many guesses take the place of samples in this generation. */
+  /** How many guesses take the place of samples in this generation; only the very first has any. */
   #injections(): number {
+    if (this.#firstId > 0) return 0
     return Math.min(Math.max(0, this.#guests.length - 1), injectionLimit(this.#populationSize()))
   }
 
@@ -260,6 +261,7 @@ class CmaEs implements Strategy {
     const losses = [...guesses.map(({ loss }) => loss), ...this.#samples.map((_, i) => lossAt(this.#guests.length + i))]
     this.#firstId += size
     this.#runEvaluations += size
+    this.#corners.hear(this.#guests.map((_, position) => lossAt(position)))
     this.#guests = []
     this.#asked = 0
     this.#samples = []
@@ -277,16 +279,15 @@ class CmaEs implements Strategy {
     const stop = this.#stop.observe(this.#run.view(), ascending, resolution)
     if (stop !== undefined) this.#endRun(stop)
     // On a plateau the mean is heading nowhere.
-    else if (ascending.at(-1)! - ascending[0]! > resolution) this.#inviteCorner()
+    else if (ascending.at(-1)! - ascending[0]! > resolution) this.#inviteCorners()
   }
 
-  #inviteCorner(): void {
-    if (this.#corners.length === MAX_CORNERS) return
-    const corner = this.#run.cornerInReach()
-    const text = corner?.join()
-    if (corner === undefined || text === undefined || this.#corners.includes(text)) return
-    this.#corners = [...this.#corners, text]
-    this.#guests = [corner]
+  #inviteCorners(): void {
+    const heading = this.#run.heading()
+    if (heading === undefined || this.#best === undefined) return
+    const places = Math.max(1, Math.floor(CORNER_SHARE * this.#populationSize()))
+    const corners = this.#corners.invite(heading, this.#best.loss, places)
+    this.#guests = corners.map(corner => this.#run.corner(corner))
   }
 
   #reachesTarget(): boolean {
@@ -301,7 +302,7 @@ class CmaEs implements Strategy {
   #endRun(stop: StopReason): void {
     this.#lastStop = stop
     this.#guests = [this.#run.center()]
-    this.#corners = []
+    this.#corners = new CornerSearch()
     const { restarts } = this.#options
     if (restarts === 'none') {
       this.#phase = 'last-guest'

@@ -4,6 +4,7 @@ import type { Rng } from '../../rng.ts'
 import { BoundPenalty, boundPenaltyStateSchema } from './bound-penalty.ts'
 import { CategoricalDistribution, categoricalStateSchema } from './categorical-distribution.ts'
 import { type Distribution, isFlat } from './cma-es-stop.ts'
+import type { Corner, Heading } from './corner-search.ts'
 import {
   type CovarianceModel,
   createModel,
@@ -129,16 +130,26 @@ export class MixedRun {
   }
 
   /**
-   * The corner of the box where the mean is heading, coordinate by coordinate, if it is within three times the distance of a usual sample;
-   * where the mean is outside already, that counts as there. Only where samples are moved to the bounds, and all genes are real.
+   * Where the mean is heading among the corners of the box, if a corner is within three times the distance of a usual sample; where the mean is
+   * outside already, that counts as there. `undefined` unless samples are moved to the bounds and all genes are real.
    */
-  cornerInReach(): Genome | undefined {
+  heading(): Heading | undefined {
     const { cells, choiceCounts, dimension } = this.#genotype
     if (this.#penalty === undefined || choiceCounts.length > 0 || cells.some(count => count > 0)) return undefined
     const run = this.distribution
-    const x = this.#mean().map((v, i) => (v <= 0 || v >= 1 ? v : run.pathStep(i) < 0 ? 0 : 1))
+    const mean = this.#mean()
+    const outside = (v: number): boolean => v <= 0 || v >= 1
+    const x = mean.map((v, i) => (outside(v) ? v : run.pathStep(i) < 0 ? 0 : 1))
     const squaredLength = run.coordinates(x).reduce((sum, v) => sum + v * v, 0)
-    return squaredLength <= CORNER_REACH ** 2 * dimension ? this.#genotype.genome({ x, choices: [] }) : undefined
+    const reached = squaredLength <= CORNER_REACH ** 2 * dimension
+    return {
+      corner: reached ? Array.from(x, v => (v <= 0 ? '0' : '1')).join('') : undefined,
+      certainty: mean.map((v, i) => (outside(v) ? Infinity : Math.abs(run.pathStep(i)) / run.deviation(i))),
+    }
+  }
+
+  corner(corner: Corner): Genome {
+    return this.#genotype.genome({ x: Float64Array.from(corner, Number), choices: [] })
   }
 
   /**

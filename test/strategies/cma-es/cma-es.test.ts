@@ -112,6 +112,17 @@ describe('cma-es', () => {
     for (const seed of [1, 2, 3]) expect(search(create(slope, {}, seed), slope, 250).best).toBe(0)
   })
 
+  it('walks along the corners where the slope is ten times as steep in one gene as in another', () => {
+    const d = 20
+    const steepness = (i: number): number => 10 ** (i / (d - 1))
+    const slope: TestProblem = {
+      ...sphere(d),
+      domain: realDomain(d, 0, 1),
+      evaluate: genome => [genome.reduce((sum, x, i) => sum + steepness(i) * (i % 3 === 0 ? x : 1 - x), 0)],
+    }
+    for (const seed of [1, 2, 3]) expect(search(create(slope, {}, seed), slope, 250).best, `seed ${seed}`).toBe(0)
+  })
+
   it('finds the best mixed recipe, whatever the covariance', () => {
     for (const covariance of ['full', 'separable', 'lm-ma']) {
       expect(search(create(mixed(), { covariance }), mixed(), 3000).best, covariance).toBeLessThan(1e-8)
