@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { EVALUATORS } from '../evaluation/registry.ts'
-import { STRATEGIES } from '../strategies/registry.ts'
+import { STRATEGY_DESCRIPTIONS } from '../strategies/descriptions.ts'
 import { searchFileSchema } from './schema.ts'
 
 /**
@@ -13,8 +13,10 @@ import { searchFileSchema } from './schema.ts'
 export type JsonSchema = Readonly<Record<string, unknown>>
 
 export function searchFileJsonSchema(): JsonSchema {
-  const strategies = Object.values(STRATEGIES).map(({ kind, summary, options }) => withKind(kind, summary, options, {}))
-  const names = z.enum(Object.keys(STRATEGIES))
+  const strategies = Object.values(STRATEGY_DESCRIPTIONS).map(({ kind, summary, options }) =>
+    withKind(kind, summary, options, {}),
+  )
+  const names = z.enum(Object.keys(STRATEGY_DESCRIPTIONS))
   const described = searchFileSchema.extend({
     strategy: z
       .union([names, ...strategies])

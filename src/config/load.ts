@@ -6,7 +6,7 @@ import type { EvaluatorReference } from '../evaluation/job.ts'
 import { EVALUATORS } from '../evaluation/registry.ts'
 import { resolveRun, splitCandidate } from '../runs/run-reference.ts'
 import { unknownName } from '../space/genome-problems.ts'
-import { STRATEGIES } from '../strategies/registry.ts'
+import { STRATEGY_DESCRIPTIONS } from '../strategies/descriptions.ts'
 import { describeIssues, isRecord } from './issues.ts'
 import { readMergekitEvolveKeys } from './mergekit-evolve.ts'
 import type { ConfigOverrides } from './overrides.ts'
@@ -227,9 +227,9 @@ function resolveStrategy(
   const written = typeof parsed.data === 'string' ? { kind: parsed.data } : parsed.data
   const fromFile = overrides.strategy === undefined || overrides.strategy === written.kind
   const { kind, ...options } = fromFile ? written : { kind: overrides.strategy }
-  const definition = Object.hasOwn(STRATEGIES, kind) ? STRATEGIES[kind] : undefined
+  const definition = Object.hasOwn(STRATEGY_DESCRIPTIONS, kind) ? STRATEGY_DESCRIPTIONS[kind] : undefined
   if (!definition) {
-    const message = unknownName('strategy', kind, Object.keys(STRATEGIES))
+    const message = unknownName('strategy', kind, Object.keys(STRATEGY_DESCRIPTIONS))
     if (fromFile && overrides.strategy === undefined) {
       report.add([{ path: typeof parsed.data === 'string' ? ['strategy'] : ['strategy', 'kind'], message }])
     } else report.addLine(`strategy: ${message}`)

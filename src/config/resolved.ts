@@ -7,7 +7,7 @@ import type { SourceReference } from '../merge/model.ts'
 import type { RacingOptions } from '../racing/decide.ts'
 import { type GenomeConfig, genomeSchema } from '../space/genome-config.ts'
 import { genomeProblems } from '../space/genome-problems.ts'
-import { STRATEGIES } from '../strategies/registry.ts'
+import { STRATEGY_DESCRIPTIONS } from '../strategies/descriptions.ts'
 import { describeIssues } from './issues.ts'
 import { SOURCE_ID } from './schema.ts'
 
@@ -137,10 +137,10 @@ export function parseResolvedConfig(json: unknown): ResolvedConfig {
       p => `${['genome', ...p.path].join('.')}: ${p.message}`,
     ),
   )
-  const strategy = Object.hasOwn(STRATEGIES, config.strategy.kind) ? STRATEGIES[config.strategy.kind] : undefined
-  if (!strategy) lines.push(`strategy.kind: unknown strategy ${show(config.strategy.kind)}`)
-  else if (!strategy.options.safeParse(config.strategy.options).success)
-    lines.push('strategy.options: not valid for this strategy')
+  const { kind, options } = config.strategy
+  const strategy = Object.hasOwn(STRATEGY_DESCRIPTIONS, kind) ? STRATEGY_DESCRIPTIONS[kind] : undefined
+  if (!strategy) lines.push(`strategy.kind: unknown strategy ${show(kind)}`)
+  else if (!strategy.options.safeParse(options).success) lines.push('strategy.options: not valid for this strategy')
   const evaluator = EVALUATORS.get(config.evaluator.kind)
   if (!evaluator) lines.push(`evaluator.kind: unknown evaluator kind ${show(config.evaluator.kind)}`)
   else if (!evaluator.options.safeParse(config.evaluator.options).success)

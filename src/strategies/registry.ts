@@ -1,7 +1,7 @@
-import { ConfigError, nearest, show } from '../errors.ts'
 import { auto } from './auto/auto.ts'
 import { bayes } from './bayes/bayes.ts'
 import { cmaEs } from './cma-es/cma-es.ts'
+import { strategyDescription } from './descriptions.ts'
 import { comoCmaEs } from './evolution/como-cma-es.ts'
 import { differentialEvolution } from './evolution/differential-evolution.ts'
 import { nsga2 } from './evolution/nsga2.ts'
@@ -18,7 +18,7 @@ import { sobol } from './sampling/sobol-search.ts'
 import type { StrategyDefinition } from './strategy.ts'
 import { tpe } from './tpe/tpe.ts'
 
-/** Every strategy by kind. A new one is added here, and has to pass `test/contracts/strategy-contract.ts`. */
+/** Every strategy by kind. A new one is added here and in `descriptions.ts`, and has to pass `test/contracts/strategy-contract.ts`. */
 export const STRATEGIES: Readonly<Record<string, StrategyDefinition>> = {
   [auto.kind]: auto,
   [bayes.kind]: bayes,
@@ -42,11 +42,5 @@ export const STRATEGIES: Readonly<Record<string, StrategyDefinition>> = {
 
 /** @throws {ConfigError} for an unknown kind. */
 export function strategyDefinition(kind: string): StrategyDefinition {
-  const definition = Object.hasOwn(STRATEGIES, kind) ? STRATEGIES[kind] : undefined
-  if (definition !== undefined) return definition
-  const kinds = Object.keys(STRATEGIES)
-  const guess = nearest(kind, kinds)
-  throw new ConfigError(`Unknown strategy ${show(kind)}.`, {
-    hint: guess === undefined ? `Use one of: ${kinds.join(', ')}.` : `Did you mean "${guess}"?`,
-  })
+  return STRATEGIES[strategyDescription(kind).kind]!
 }

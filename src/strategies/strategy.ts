@@ -68,7 +68,8 @@ export interface StrategyContext {
   readonly guesses?: readonly Genome[]
 }
 
-export interface StrategyDefinition<Options = unknown> {
+/** What is known of a strategy without its code: what lists and checks of config files need. */
+export interface StrategyDescription<Options = unknown> {
   readonly kind: string
   /** Paper or specification: authors, year, title or URL. */
   readonly reference: string
@@ -76,6 +77,9 @@ export interface StrategyDefinition<Options = unknown> {
   readonly summary: string
   /** Unknown keys are errors; every key has a default and a description. */
   readonly options: z.ZodType<Options>
+}
+
+export interface StrategyDefinition<Options = unknown> extends StrategyDescription<Options> {
   create(context: StrategyContext, options: Options): Strategy
   /** @throws {RunStoreError} if the snapshot is of another kind or version. */
   restore(context: StrategyContext, options: Options, snapshot: Snapshot): Strategy

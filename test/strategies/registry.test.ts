@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ConfigError } from '../../src/errors.ts'
+import { STRATEGY_DESCRIPTIONS, strategyDescription } from '../../src/strategies/descriptions.ts'
 import { STRATEGIES, strategyDefinition } from '../../src/strategies/registry.ts'
 
 describe('strategyDefinition', () => {
@@ -8,6 +9,16 @@ describe('strategyDefinition', () => {
     for (const [kind, definition] of Object.entries(STRATEGIES)) {
       expect(definition.kind).toBe(kind)
       expect(strategyDefinition(kind)).toBe(definition)
+    }
+  })
+
+  it('says of every strategy what its description says', () => {
+    expect(Object.keys(STRATEGY_DESCRIPTIONS)).toEqual(Object.keys(STRATEGIES))
+    for (const [kind, description] of Object.entries(STRATEGY_DESCRIPTIONS)) {
+      expect(description.kind).toBe(kind)
+      expect(strategyDescription(kind)).toBe(description)
+      expect(STRATEGIES[kind]).toMatchObject({ ...description })
+      expect(STRATEGIES[kind]?.options).toBe(description.options)
     }
   })
 

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { wrap } from '../../report/plain-text.ts'
-import { STRATEGIES, strategyDefinition } from '../../strategies/registry.ts'
-import type { StrategyDefinition } from '../../strategies/strategy.ts'
+import { STRATEGY_DESCRIPTIONS, strategyDescription } from '../../strategies/descriptions.ts'
+import type { StrategyDescription } from '../../strategies/strategy.ts'
 import { print, printJson, textOptions } from '../output.ts'
 
 /** What there is to search with: all strategies in a line each, or one with its options. */
 export function strategiesCommand(kind: string | undefined, flags: { readonly json?: boolean }): void {
-  const shown = kind === undefined ? Object.values(STRATEGIES) : [strategyDefinition(kind)]
+  const shown = kind === undefined ? Object.values(STRATEGY_DESCRIPTIONS) : [strategyDescription(kind)]
   if (flags.json) {
     printJson({ v: 1, strategies: shown.map(strategyJson) })
     return
@@ -41,7 +41,7 @@ interface OptionFacts {
 const propertySchema = z.looseObject({ description: z.string().default(''), default: z.json().optional() })
 const optionsSchema = z.looseObject({ properties: z.record(z.string(), propertySchema).default({}) })
 
-function optionsOf(definition: StrategyDefinition): OptionFacts[] {
+function optionsOf(definition: StrategyDescription): OptionFacts[] {
   const { properties } = optionsSchema.parse(z.toJSONSchema(definition.options, { io: 'input' }))
   return Object.entries(properties).map(([key, property]) => ({
     key,
@@ -50,7 +50,7 @@ function optionsOf(definition: StrategyDefinition): OptionFacts[] {
   }))
 }
 
-function strategyJson(definition: StrategyDefinition) {
+function strategyJson(definition: StrategyDescription) {
   const { kind, summary, reference } = definition
   const { properties } = optionsSchema.parse(z.toJSONSchema(definition.options, { io: 'input' }))
   return { kind, summary, reference, options: properties }

@@ -3,10 +3,10 @@ import type { CandidateId, JsonValue, StopReason } from '../../candidate.ts'
 import type { Decision } from '../../decision.ts'
 import { ConfigError } from '../../errors.ts'
 import { decodeFloat64, encodeFloat64 } from '../../numerics/float-codec.ts'
-import { SCALARIZATIONS } from '../../scalarization.ts'
 import { snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
 import { armOf } from './arms.ts'
+import { type AutoOptions, autoDescription } from './options.ts'
 import { type Phase, planOf, shapeOf } from './plan.ts'
 
 /**
@@ -16,26 +16,8 @@ import { type Phase, planOf, shapeOf } from './plan.ts'
  * Strategies count their own candidates from 0, so ids are shifted on the way in and out. A decision travels in the memo of the
  * first candidate proposed after it, where it is recorded with the run.
  */
-const KIND = 'auto'
+const KIND = autoDescription.kind
 const VERSION = 1
-
-const optionsSchema = z.strictObject({
-  model_evaluations: z
-    .number()
-    .int()
-    .min(1)
-    .max(1000)
-    .default(250)
-    .describe(
-      'Candidates that a model-based strategy proposes at most before evolution goes on; where the budget is less than twice as many, ' +
-        'there is no such change.',
-    ),
-  scalarization: z
-    .enum(SCALARIZATIONS)
-    .default('worst')
-    .describe('How several objectives become one: "worst" normalised objective, or their "mean".'),
-})
-export type AutoOptions = z.infer<typeof optionsSchema>
 
 const stateSchema = z.strictObject({
   phase: z.number().int().nonnegative(),
@@ -209,10 +191,7 @@ function decodeHeld(state: z.infer<typeof stateSchema>, d: number, m: number): M
 }
 
 export const auto: StrategyDefinition<AutoOptions> = {
-  kind: KIND,
-  reference: 'In the manner of Optuna’s AutoSampler (2024); the rules are in docs/strategies.md',
-  summary: 'Chooses a strategy by genes, objectives and budget, and changes it when another gets more out of the rest.',
-  options: optionsSchema,
+  ...autoDescription,
   create: (context, options) => new Auto(context, options),
   restore: (context, options, snapshot) =>
     new Auto(context, options, snapshotState(snapshot, { kind: KIND, version: VERSION, schema: stateSchema })),

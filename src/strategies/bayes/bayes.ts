@@ -1,14 +1,10 @@
 import type { StrategyDefinition } from '../strategy.ts'
-import { type BayesOptions, optionsSchema } from './options.ts'
+import { type BayesOptions, bayesDescription } from './options.ts'
 import { RestartedSearch, restarts } from './restarts.ts'
 import { Bayes, KIND } from './search.ts'
 
 export const bayes: StrategyDefinition<BayesOptions> = {
-  kind: KIND,
-  reference:
-    'Gaussian process and log expected improvement: S. Ament et al., NeurIPS 2023; priors: C. Hvarfner et al., ICML 2024',
-  summary: 'Bayesian optimisation with a Gaussian process: the most from few evaluations, up to a few hundred.',
-  options: optionsSchema,
+  ...bayesDescription,
   create: (context, options) =>
     restarts(context, options)
       ? new RestartedSearch(context, options)

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { SCALARIZATIONS } from '../../scalarization.ts'
+import type { StrategyDescription } from '../strategy.ts'
 
-export const optionsSchema = z.strictObject({
+const optionsSchema = z.strictObject({
   initial_points: z
     .union([z.literal('auto'), z.number().int().min(1).max(10_000)])
     .default('auto')
@@ -70,3 +71,11 @@ export const optionsSchema = z.strictObject({
     .describe('How several objectives become one for "scalarized": the "worst" normalised objective, or their "mean".'),
 })
 export type BayesOptions = z.infer<typeof optionsSchema>
+
+export const bayesDescription: StrategyDescription<BayesOptions> = {
+  kind: 'bayes',
+  reference:
+    'Gaussian process and log expected improvement: S. Ament et al., NeurIPS 2023; priors: C. Hvarfner et al., ICML 2024',
+  summary: 'Bayesian optimisation with a Gaussian process: the most from few evaluations, up to a few hundred.',
+  options: optionsSchema,
+}

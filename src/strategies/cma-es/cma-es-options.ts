@@ -1,11 +1,26 @@
 import { z } from 'zod'
 import { SCALARIZATIONS } from '../../scalarization.ts'
+import type { StrategyDescription } from '../strategy.ts'
 import { RESTARTS } from './cma-es-restarts.ts'
-import { COVARIANCES } from './covariance-model.ts'
-import { BOUNDARIES } from './genotype.ts'
 import { SAMPLINGS } from './orthogonal-sampling.ts'
 
-export const cmaEsOptionsSchema = z.strictObject({
+/**
+ * In which form the covariance is learned. `full`: n (n + 1) / 2 entries, O(n²) a sample; `separable`: the diagonal; `lm-ma`: a product of
+ * O(log n) rank-one changes, rotation invariant. `auto`: full up to 500 coordinates; beyond, separable for the first run, because
+ * merge weights act nearly independently and n entries are learned soonest, and lm-ma after a restart, for when they do not.
+ */
+export const COVARIANCES = ['auto', 'full', 'separable', 'lm-ma'] as const
+export type Covariance = (typeof COVARIANCES)[number]
+
+/**
+ * How points of the search distribution become values of real genes.
+ * - `transform`: folded smoothly into the bounds (`bound-transform.ts`);
+ * - `penalty`: moved to the nearest bound, with a penalty on the loss (`bound-penalty.ts`).
+ */
+export const BOUNDARIES = ['transform', 'penalty'] as const
+export type Boundary = (typeof BOUNDARIES)[number]
+
+const optionsSchema = z.strictObject({
   // On quadratics with a condition number of 100 and d = 4, 12, 36, started from the middle, after 300 evaluations: where the optimum lies
   // within a quarter of the range, 0.15 is ahead of 0.3 by 0.3 to 0.4 decades for d = 12 and 36, near the bounds they differ by at most 0.3.
   // On an accuracy in steps of 1/50, d = 8, it gets every example right within 600 evaluations for 15 seeds of 15, 0.2 for 4.
@@ -90,4 +105,14 @@ export const cmaEsOptionsSchema = z.strictObject({
     .default(10)
     .describe('A run ends after this many generations in a row whose better three quarters score the same.'),
 })
-export type CmaEsOptions = z.infer<typeof cmaEsOptionsSchema>
+export type CmaEsOptions = z.infer<typeof optionsSchema>
+
+export const cmaEsDescription: StrategyDescription<CmaEsOptions> = {
+  kind: 'cma-es',
+  reference:
+    'N. Hansen, "The CMA Evolution Strategy: A Tutorial", 2016, https://arxiv.org/abs/1604.00772; restarts: N. Hansen, GECCO 2009 ' +
+    'workshop; integer and categorical genes: R. Hamano et al., "CatCMA with Margin", GECCO 2025, https://arxiv.org/abs/2504.07884',
+  summary:
+    'Covariance matrix adaptation: the default for more than a few hundred evaluations; integer and categorical genes by CatCMA with margin.',
+  options: optionsSchema,
+}

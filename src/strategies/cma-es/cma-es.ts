@@ -8,7 +8,7 @@ import { scalarize } from '../../scalarization.ts'
 import { encodingOf } from '../bayes/encoding.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
-import { type CmaEsOptions, cmaEsOptionsSchema } from './cma-es-options.ts'
+import { type CmaEsOptions, cmaEsDescription } from './cma-es-options.ts'
 import { firstRun, nextRun, type RestartState, type RunPlan, restartStateSchema } from './cma-es-restarts.ts'
 import { defaultPopulationSize } from './cma-es-run.ts'
 import { CmaEsStop, stopStateSchema } from './cma-es-stop.ts'
@@ -32,7 +32,7 @@ import { promisingCount, promisingDistribution } from './warm-start.ts'
  * generation, too; the best of them take the place of samples and are learned from (`injection.ts`). Corners of the
  * box that are worth a look are guests as well, and not learned from (`corner-search.ts`).
  */
-const KIND = 'cma-es'
+const KIND = cmaEsDescription.kind
 const VERSION = 3
 
 const stateSchema = z.strictObject({
@@ -393,13 +393,7 @@ function finite(value: number): number | undefined {
 }
 
 export const cmaEs: StrategyDefinition<CmaEsOptions> = {
-  kind: KIND,
-  reference:
-    'N. Hansen, "The CMA Evolution Strategy: A Tutorial", 2016, https://arxiv.org/abs/1604.00772; restarts: N. Hansen, GECCO 2009 ' +
-    'workshop; integer and categorical genes: R. Hamano et al., "CatCMA with Margin", GECCO 2025, https://arxiv.org/abs/2504.07884',
-  summary:
-    'Covariance matrix adaptation: the default for more than a few hundred evaluations; integer and categorical genes by CatCMA with margin.',
-  options: cmaEsOptionsSchema,
+  ...cmaEsDescription,
   create: (context, options) => new CmaEs(context, options, context.rng.split(KIND)),
   restore: (context, options, snapshot) => CmaEs.restore(context, options, snapshot),
 }

@@ -1,15 +1,9 @@
 import { z } from 'zod'
+import type { Covariance } from './cma-es-options.ts'
 import { CmaEsRun, cmaEsConstants, cmaEsRunStateSchema } from './cma-es-run.ts'
 import { LimitedMemoryRun, limitedMemoryConstants, limitedMemoryRunStateSchema } from './limited-memory-run.ts'
 import { SeparableRun, separableConstants, separableRunStateSchema } from './separable-run.ts'
 
-/**
- * In which form the covariance is learned. `full`: n (n + 1) / 2 entries, O(n²) a sample; `separable`: the diagonal; `lm-ma`: a product of
- * O(log n) rank-one changes, rotation invariant. `auto`: full up to 500 coordinates; beyond, separable for the first run, because
- * merge weights act nearly independently and n entries are learned soonest, and lm-ma after a restart, for when they do not.
- */
-export const COVARIANCES = ['auto', 'full', 'separable', 'lm-ma'] as const
-export type Covariance = (typeof COVARIANCES)[number]
 export type CovarianceModel = Exclude<Covariance, 'auto'>
 
 /** Largest n for which `auto` takes the full matrix: an update there costs about 10 ms a sample, nothing beside a merge and its evaluation. */

@@ -1,14 +1,7 @@
 import type { Domain, Gene, Genome } from '../../candidate.ts'
 import { geneCoordinate, geneValue, resetInactive } from '../unit-cube.ts'
 import { fromUnitInterval, intoUnitInterval } from './bound-transform.ts'
-
-/**
- * How points of the search distribution become values of real genes.
- * - `transform`: folded smoothly into the bounds (`bound-transform.ts`);
- * - `penalty`: moved to the nearest bound, with a penalty on the loss (`bound-penalty.ts`).
- */
-export const BOUNDARIES = ['transform', 'penalty'] as const
-export type Boundary = (typeof BOUNDARIES)[number]
+import type { Boundary } from './cma-es-options.ts'
 
 /** What the search distribution samples: a point for real and integer genes, one choice index for each categorical gene. */
 export interface Phenotype {

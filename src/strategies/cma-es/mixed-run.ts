@@ -3,6 +3,7 @@ import type { Genome } from '../../candidate.ts'
 import type { Rng } from '../../rng.ts'
 import { BoundPenalty, boundPenaltyStateSchema } from './bound-penalty.ts'
 import { CategoricalDistribution, categoricalStateSchema } from './categorical-distribution.ts'
+import type { Boundary } from './cma-es-options.ts'
 import { type Distribution, isFlat } from './cma-es-stop.ts'
 import type { Corner, Heading } from './corner-search.ts'
 import {
@@ -14,7 +15,7 @@ import {
   restoreModel,
   type Start,
 } from './covariance-model.ts'
-import type { Boundary, Genotype } from './genotype.ts'
+import type { Genotype } from './genotype.ts'
 import { limitLength } from './injection.ts'
 import { IntegerMargin, integerMarginStateSchema } from './integer-margin.ts'
 import { LearningRateAdaptation, learningRateStateSchema } from './learning-rate-adaptation.ts'

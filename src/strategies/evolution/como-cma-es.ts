@@ -11,6 +11,7 @@ import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
 import { fromUnitCube, toUnitCube } from '../unit-cube.ts'
 import { Batch, batchSchema, type Child } from './batch.ts'
+import { type ComoCmaEsOptions, comoCmaEsDescription } from './como-cma-es-options.ts'
 import { selectByCrowding } from './crowding.ts'
 import {
   decodePopulation,
@@ -25,7 +26,7 @@ import {
 } from './population.ts'
 import { UncrowdedImprovement } from './uncrowded-improvement.ts'
 
-const KIND = 'como-cma-es'
+const KIND = comoCmaEsDescription.kind
 const VERSION = 2
 
 /** Standard deviation of a gene, in box widths, beyond which the folded distribution is as good as uniform. */
@@ -38,43 +39,6 @@ const MAX_FLAT = 10
 const GAP_STEP = 0.25
 /** At most this share of the evaluations goes to kernels that start somewhere new once the first have come to rest. */
 const SCOUTING_SHARE = 0.2
-
-const optionsSchema = z.strictObject({
-  kernels: z
-    .number()
-    .int()
-    .min(1)
-    .max(1000)
-    .default(4)
-    .describe('Distributions that search at a time, each for a point of the front of its own.'),
-  sigma0: z
-    .number()
-    .positive()
-    .max(1)
-    .default(0.2)
-    .describe('Initial step size: standard deviation of every gene, as a share of its range.'),
-  population_size: z
-    .union([z.literal('auto'), z.number().int().min(4).max(10_000)])
-    .default('auto')
-    .describe('Offspring of a kernel per turn; "auto" is 4 + floor(3 ln d) for d genes.'),
-  tolx: z
-    .number()
-    .positive()
-    .max(0.1)
-    .default(1e-4)
-    .describe(
-      'A kernel rests, and a new one starts, when all its steps are smaller than this share of a gene’s range.',
-    ),
-  tolf: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.1)
-    .describe(
-      'With two objectives a kernel rests, too, when the offspring that adds least hypervolume adds less than this share less than the best.',
-    ),
-})
-export type ComoCmaEsOptions = z.infer<typeof optionsSchema>
 
 const kernelSchema = z.strictObject({
   run: cmaEsRunStateSchema,
@@ -421,11 +385,7 @@ function requireSuitable({ domain, objectives }: StrategyContext): void {
 }
 
 export const comoCmaEs: StrategyDefinition<ComoCmaEsOptions> = {
-  kind: KIND,
-  reference:
-    'C. Touré, N. Hansen, A. Auger, D. Brockhoff, "Uncrowded hypervolume improvement: COMO-CMA-ES and the Sofomore framework", GECCO 2019',
-  summary: 'Several CMA-ES that share a front: two objectives, real genes, thousands of evaluations, high accuracy.',
-  options: optionsSchema,
+  ...comoCmaEsDescription,
   create: (context, options) => ComoCmaEs.create(context, options),
   restore: (context, options, snapshot) => ComoCmaEs.restore(context, options, snapshot),
 }

@@ -7,6 +7,11 @@ import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
 import { Batch, batchSchema, type Child } from './batch.ts'
 import { crowdedOrder, selectByCrowding } from './crowding.ts'
+import {
+  type DifferentialEvolutionOptions,
+  differentialEvolutionDescription,
+  SMALLEST,
+} from './differential-evolution-options.ts'
 import { differentialTrial } from './differential-variation.ts'
 import {
   decodePopulation,
@@ -27,11 +32,9 @@ import {
 } from './success-memory.ts'
 import { randomGenome } from './variation.ts'
 
-const KIND = 'de'
+const KIND = differentialEvolutionDescription.kind
 const VERSION = 1
 
-/** N_min: the mutation needs four members. */
-const SMALLEST = 4
 /** N_init per gene, r_arc and p of the paper's tuned settings. */
 const MEMBERS_PER_GENE = 18
 const ARCHIVE_SHARE = 2.6
@@ -39,17 +42,6 @@ const BEST_SHARE = 0.11
 /** With fewer generations than this the adaptation has nothing to learn from: a small budget gets a smaller population. */
 const LEAST_GENERATIONS = 20
 const LARGEST_AUTO = 100
-
-const optionsSchema = z.strictObject({
-  population_size: z
-    .union([z.literal('auto'), z.number().int().min(SMALLEST).max(10_000)])
-    .default('auto')
-    .describe(
-      'Members at the start; "auto" is 18 per gene, at most 100 and at most a twentieth of the budget. With one objective ' +
-        'and a known budget it shrinks linearly to 4.',
-    ),
-})
-export type DifferentialEvolutionOptions = z.infer<typeof optionsSchema>
 
 const stateSchema = z.strictObject({
   rng: rngStateSchema,
@@ -257,12 +249,7 @@ function other(n: number, taken: readonly number[], rng: Rng): number {
 }
 
 export const differentialEvolution: StrategyDefinition<DifferentialEvolutionOptions> = {
-  kind: KIND,
-  reference:
-    'R. Tanabe, A. S. Fukunaga, "Improving the search performance of SHADE using linear population size reduction", CEC 2014; several objectives: S. Kukkonen, J. Lampinen, "GDE3", CEC 2005',
-  summary:
-    'Differential evolution with success-history adaptation (L-SHADE): robust on rugged losses, any kind of gene.',
-  options: optionsSchema,
+  ...differentialEvolutionDescription,
   create: (context, options) => DifferentialEvolution.create(context, options),
   restore: (context, options, snapshot) => DifferentialEvolution.restore(context, options, snapshot),
 }

@@ -1,16 +1,10 @@
 import { z } from 'zod'
 import type { StrategyContext, StrategyDefinition } from '../strategy.ts'
 import { Generational, type GenerationalAlgorithm } from './generational.ts'
+import { type Nsga3Options, nsga3Description } from './nsga3-options.ts'
 import { selectNsga3 } from './nsga3-selection.ts'
-import { populationSizeOf, populationSizeOption, variationOf, variationOptions } from './options.ts'
+import { populationSizeOf, variationOf } from './options.ts'
 import { referenceDirections } from './reference-directions.ts'
-
-const optionsSchema = z.strictObject({
-  /** There are at most as many reference directions. */
-  population_size: populationSizeOption(),
-  ...variationOptions({ crossoverProbability: 1, crossoverIndex: 30 }),
-})
-export type Nsga3Options = z.infer<typeof optionsSchema>
 
 /** `Nsga3Memory`; all empty before the first selection, as JSON has no infinities. */
 const memorySchema = z.strictObject({
@@ -45,11 +39,7 @@ function algorithm(context: StrategyContext, options: Nsga3Options): Generationa
 
 /** NSGA-III: whole non-dominated fronts survive, and of the last one what fills the emptiest of evenly spread directions. */
 export const nsga3: StrategyDefinition<Nsga3Options> = {
-  kind: 'nsga3',
-  reference:
-    'K. Deb, H. Jain, "An evolutionary many-objective optimization algorithm using reference-point-based nondominated sorting approach, part I", IEEE TEC 18(4), 2014',
-  summary: 'Evolution along evenly spread directions: three and more objectives, any kind of gene.',
-  options: optionsSchema,
+  ...nsga3Description,
   create: (context, options) => Generational.create(context, algorithm(context, options)),
   restore: (context, options, snapshot) => Generational.restore(context, algorithm(context, options), snapshot),
 }

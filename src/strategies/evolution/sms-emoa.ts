@@ -8,7 +8,7 @@ import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
 import { selectByCrowding } from './crowding.ts'
 import { tournamentWinners } from './mating.ts'
-import { populationSizeOf, populationSizeOption, variationOf, variationOptions } from './options.ts'
+import { populationSizeOf, variationOf } from './options.ts'
 import {
   decodePopulation,
   decodeRows,
@@ -22,9 +22,10 @@ import {
   populationSchema,
   priorMembers,
 } from './population.ts'
+import { MOST, type SmsEmoaOptions, smsEmoaDescription } from './sms-emoa-options.ts'
 import { randomGenome, type Variation, vary } from './variation.ts'
 
-const KIND = 'sms-emoa'
+const KIND = smsEmoaDescription.kind
 const VERSION = 1
 
 /** Beyond, the exact contributions take longer than a small model's evaluation. */
@@ -39,21 +40,9 @@ const MARGIN = 1
 /** How often a child that exists already is made again before it is accepted. */
 const ATTEMPTS = 10
 
-/**
- * Largest automatic population, with up to two objectives and with more. A steady state renews the members one by one: on seven smooth
- * and multimodal pairs of objectives 50 had more hypervolume than 100 after 5,000 and 10,000 evaluations, and on five after 25,000.
- */
-const MOST = { few: 50, many: 100 }
-
 function mostMembers({ objectives }: StrategyContext): number {
   return objectives.length > 2 ? MOST.many : MOST.few
 }
-
-const optionsSchema = z.strictObject({
-  population_size: populationSizeOption(`${MOST.few} (${MOST.many} with three and more objectives)`),
-  ...variationOptions({ crossoverProbability: 0.9, crossoverIndex: 15 }),
-})
-export type SmsEmoaOptions = z.infer<typeof optionsSchema>
 
 const stateSchema = z.strictObject({
   rng: rngStateSchema,
@@ -206,11 +195,7 @@ function normalizedContributions(front: readonly (readonly number[])[]): Float64
 }
 
 export const smsEmoa: StrategyDefinition<SmsEmoaOptions> = {
-  kind: KIND,
-  reference:
-    'N. Beume, B. Naujoks, M. Emmerich, "SMS-EMOA: multiobjective selection based on dominated hypervolume", EJOR 181(3), 2007',
-  summary: 'Steady-state evolution by hypervolume: two or three objectives, any kind of gene, never waits.',
-  options: optionsSchema,
+  ...smsEmoaDescription,
   create: (context, options) => SmsEmoa.create(context, options),
   restore: (context, options, snapshot) => SmsEmoa.restore(context, options, snapshot),
 }

@@ -3,7 +3,7 @@ import type { Genome, JsonValue } from '../../candidate.ts'
 import { ConfigError } from '../../errors.ts'
 import { logH } from '../../numerics/normal.ts'
 import { type Rng, restoreRng } from '../../rng.ts'
-import { SCALARIZATIONS, scalarize } from '../../scalarization.ts'
+import { scalarize } from '../../scalarization.ts'
 import { InitialDesign } from '../initial-design.ts'
 import { Observations, observationsSchema } from '../observations.ts'
 import { paregoLosses } from '../pareto-scalarization.ts'
@@ -11,6 +11,7 @@ import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
 import { maximizeAcquisition } from './acquisition-search.ts'
 import { ForestSpace } from './forest-space.ts'
+import { type ForestStrategyOptions, forestDescription } from './options.ts'
 import { RegressionForest } from './regression-forest.ts'
 import { logTargets } from './targets.ts'
 
@@ -22,54 +23,8 @@ import { logTargets } from './targets.ts'
  * Several objectives by ParEGO: every proposal has a weight vector of its own. Candidates still out enter with the loss the forest predicts
  * for them, so that a batch spreads. Failed candidates count as bad as the worst scored one.
  */
-const KIND = 'forest'
+const KIND = forestDescription.kind
 const VERSION = 1
-
-const optionsSchema = z.strictObject({
-  initial_design: z
-    .union([z.literal('auto'), z.number().int().min(1).max(100_000)])
-    .default('auto')
-    .describe(
-      'Evenly spread candidates before the first model, the declared start and known recipes included; "auto" is 10 per gene, at most ' +
-        'a quarter of the budget (25 where no budget is known).',
-    ),
-  trees: z.number().int().min(1).max(1000).default(10).describe('Trees of the forest.'),
-  challengers: z
-    .number()
-    .int()
-    .min(1)
-    .max(1_000_000)
-    .default(5000)
-    .describe('Random genomes looked at with the model for each proposal.'),
-  local_searches: z
-    .number()
-    .int()
-    .min(0)
-    .max(1000)
-    .default(10)
-    .describe('Local searches from the best challengers, and as many from the best genomes known.'),
-  random_share: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.2)
-    .describe('Share of proposals drawn at random instead, which guards against a wrong model.'),
-  scalarization: z
-    .enum(['parego', ...SCALARIZATIONS])
-    .default('parego')
-    .describe(
-      'How several objectives become one: "parego" draws new weights for every proposal and searches the whole front; "worst" normalised ' +
-        'objective, or their "mean", searches one point.',
-    ),
-  data_limit: z
-    .number()
-    .int()
-    .min(20)
-    .max(100_000)
-    .default(1000)
-    .describe('Trials learned from at most: the best half of this number, and the newest others.'),
-})
-export type ForestStrategyOptions = z.infer<typeof optionsSchema>
 
 const stateSchema = z.strictObject({ rng: rngStateSchema, observations: observationsSchema })
 
@@ -188,11 +143,7 @@ class Forest implements Strategy {
 }
 
 export const forest: StrategyDefinition<ForestStrategyOptions> = {
-  kind: KIND,
-  reference:
-    'F. Hutter, H. Hoos, K. Leyton-Brown, "Sequential model-based optimization for general algorithm configuration", LION 2011; several objectives: J. Knowles, "ParEGO", IEEE TEC 10(1), 2006',
-  summary: 'Bayesian optimisation with a random forest (SMAC, ParEGO): for categorical and conditional genes.',
-  options: optionsSchema,
+  ...forestDescription,
   create: (context, options) => {
     const observations = new Observations(context.domain.genes.length, context.objectives.length, options.data_limit)
     observations.addPrior(context.prior ?? [])

@@ -24,7 +24,7 @@ import {
   treeSchema,
   treeState,
 } from './nested.ts'
-import { type MapOptions, type Mode, optionsSchema } from './options.ts'
+import { type MapOptions, type Mode, mapDescription } from './options.ts'
 import { boundingBox, predictedFront, uniformIn } from './predicted-front.ts'
 import { predictionError, type Report, reportOf, reportSchema } from './report.ts'
 import {
@@ -45,7 +45,7 @@ import { ToldData, toldDataSchema } from './told-data.ts'
  *
  * Proposals come in batches; each is planned when the one before has been told in full, from the told trials in the order of their ids.
  */
-const KIND = 'map'
+const KIND = mapDescription.kind
 const VERSION = 1
 
 /** A batch, unless there are more slots: this share of the trials told, so that the time for all fits grows with n, not n². */
@@ -432,11 +432,7 @@ function asSample(genomes: readonly Genome[]): Planned[] {
 }
 
 export const map: StrategyDefinition<MapOptions> = {
-  kind: KIND,
-  reference:
-    'L. Li, T. Zhang, Z. Bu et al., "MAP: Low-compute Model Merging with Amortized Pareto Fronts via Quadratic Approximation", ICLR 2025, https://arxiv.org/abs/2406.07529',
-  summary: 'Quadratic surrogates and their verified Pareto front: the most from few evaluations of a few real genes.',
-  options: optionsSchema,
+  ...mapDescription,
   create: (context, options) => new AmortizedPareto(context, options, context.rng.split(KIND)),
   restore: (context, options, snapshot) => AmortizedPareto.restore(context, options, snapshot),
 }

@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import { SCALARIZATIONS } from '../../scalarization.ts'
-import { LINK_OPTIONS, MODEL_OPTIONS } from './surrogate.ts'
+import type { StrategyDescription } from '../strategy.ts'
+import { LINKS } from './links.ts'
+import { MODELS } from './quadratic-basis.ts'
 
 export const MODES = ['auto', 'plain', 'nested', 'bayesian'] as const
 export type Mode = (typeof MODES)[number]
 
-export const optionsSchema = z.strictObject({
+const optionsSchema = z.strictObject({
   // "auto" never takes "bayesian": on 2 and 3 tasks with known fronts it was no better than "plain" (IGD+ 0.0065, 0.0205 to 0.0060, 0.0195).
   mode: z
     .enum(MODES)
@@ -19,11 +21,11 @@ export const optionsSchema = z.strictObject({
     .default('auto')
     .describe('Trials before the first prediction; "auto" is 1.5 per coefficient, within half the budget.'),
   model: z
-    .enum(MODEL_OPTIONS)
+    .enum(['auto', ...MODELS])
     .default('auto')
     .describe('Quadratic with all products of genes, "diagonal" without them, or the one that predicts better.'),
   link: z
-    .enum(LINK_OPTIONS)
+    .enum(['auto', ...LINKS])
     .default('auto')
     .describe(
       'What the quadratic passes through: "sigmoid" for accuracies, "softplus" for losses, "identity", or the one that ' +
@@ -47,3 +49,11 @@ export const optionsSchema = z.strictObject({
     .describe('How several objectives become one where a single best candidate is named in the diagnostics.'),
 })
 export type MapOptions = z.infer<typeof optionsSchema>
+
+export const mapDescription: StrategyDescription<MapOptions> = {
+  kind: 'map',
+  reference:
+    'L. Li, T. Zhang, Z. Bu et al., "MAP: Low-compute Model Merging with Amortized Pareto Fronts via Quadratic Approximation", ICLR 2025, https://arxiv.org/abs/2406.07529',
+  summary: 'Quadratic surrogates and their verified Pareto front: the most from few evaluations of a few real genes.',
+  options: optionsSchema,
+}

@@ -3,7 +3,7 @@ import { kendallTau } from '../../numerics/kendall-tau.ts'
 import { fitLinkedRidge, type LinkedFit } from '../../numerics/ridge-irls.ts'
 import type { Objective } from '../../objective.ts'
 import { toLoss } from '../../objective.ts'
-import { FAMILIES, LINKS, type Link, suitableLinks } from './links.ts'
+import { FAMILIES, type Link, suitableLinks } from './links.ts'
 import { coefficientCount, MODELS, type Model, monomials, quadratic } from './quadratic-basis.ts'
 
 /**
@@ -209,6 +209,3 @@ function inRange(link: Link, values: Float64Array): boolean {
   if (link === 'sigmoid') return values.every(value => value >= 0 && value <= 1)
   return link === 'identity' || values.every(value => value >= 0)
 }
-
-export const LINK_OPTIONS = ['auto', ...LINKS] as const
-export const MODEL_OPTIONS = ['auto', ...MODELS] as const

@@ -6,8 +6,9 @@ import { type Rng, restoreRng } from '../../rng.ts'
 import { normalizeLosses } from '../../scalarization.ts'
 import { snapshotState } from '../snapshot.ts'
 import type { StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
-import { breedingFor, mutationOption, sampleOption, sampleSize } from './breeding.ts'
+import { breedingFor, sampleSize } from './breeding.ts'
 import { type Cells, gridCells } from './cells.ts'
+import { type CycleQdOptions, cycleQdDescription } from './cycle-qd-options.ts'
 import { type Elite, Elites } from './elites.ts'
 import { roulette } from './parents.ts'
 import type { Parent, Population } from './population.ts'
@@ -20,29 +21,13 @@ import { type SteadyParts, SteadyStateSearch, stateSchema } from './steady-state
  * S. Kuroki, T. Nakamura, T. Akiba, Y. Tang, "Agent Skill Acquisition for Large Language Models via CycleQD", ICLR 2025,
  * https://arxiv.org/abs/2410.14735
  */
-const KIND = 'cycleqd'
+const KIND = cycleQdDescription.kind
 const VERSION = 1
 
 /** Cells of one archive at most, unless "bins" says otherwise; and the bins per axis that the authors use. */
 const [CELLS, MOST_BINS] = [256, 15]
 /** Elite sampling weighs every coordinate, normalised to 0..1, as BASE + SPAN · coordinate (the authors' program). */
 const [BASE, SPAN] = [0.5, 0.8]
-
-const optionsSchema = z.strictObject({
-  bins: z
-    .union([z.literal('auto'), z.number().int().min(2).max(100)])
-    .default('auto')
-    .describe('Parts of each behaviour axis; "auto": 15, or as many as keep an archive at 256 cells.'),
-  parents: z
-    .enum(['elite', 'uniform'])
-    .default('elite')
-    .describe(
-      'How an archive’s cells are drawn for parents: the better at quality and behaviour the likelier, or all alike.',
-    ),
-  mutation: mutationOption,
-  initial_sample: sampleOption,
-})
-type Options = z.infer<typeof optionsSchema>
 
 class CycleQd implements Population {
   readonly #objectives: readonly Objective[]
@@ -51,7 +36,7 @@ class CycleQd implements Population {
   /** One per objective. */
   readonly #archives: readonly Elites[]
 
-  constructor(objectives: readonly Objective[], { bins, parents }: Options) {
+  constructor(objectives: readonly Objective[], { bins, parents }: CycleQdOptions) {
     const axes = objectives.length - 1
     const most = axes === 0 ? MOST_BINS : Math.min(MOST_BINS, Math.max(2, Math.floor(CELLS ** (1 / axes))))
     this.#objectives = objectives
@@ -114,7 +99,7 @@ function eliteWeights(elites: readonly Elite[]): number[] {
   return weights
 }
 
-function parts(context: StrategyContext, options: Options): SteadyParts {
+function parts(context: StrategyContext, options: CycleQdOptions): SteadyParts {
   if (context.domain.genes.length === 0) throw new ConfigError('Strategy "cycleqd" needs at least one gene, got none.')
   return {
     kind: KIND,
@@ -127,12 +112,8 @@ function parts(context: StrategyContext, options: Options): SteadyParts {
   }
 }
 
-export const cycleQd: StrategyDefinition<Options> = {
-  kind: KIND,
-  reference:
-    'S. Kuroki, T. Nakamura, T. Akiba, Y. Tang, "Agent Skill Acquisition for Large Language Models via CycleQD", ICLR 2025, https://arxiv.org/abs/2410.14735',
-  summary: 'CycleQD: an archive of elites per objective, the objectives taking turns at being the quality.',
-  options: optionsSchema,
+export const cycleQd: StrategyDefinition<CycleQdOptions> = {
+  ...cycleQdDescription,
   create: (context, options) => SteadyStateSearch.create(parts(context, options)),
   restore: (context, options, snapshot) => {
     const state = snapshotState(snapshot, { kind: KIND, version: VERSION, schema: stateSchema })

@@ -1,14 +1,14 @@
-import { z } from 'zod'
 import type { JsonValue } from '../../candidate.ts'
 import { ConfigError } from '../../errors.ts'
 import type { Objective } from '../../objective.ts'
 import { type Rng, restoreRng } from '../../rng.ts'
-import { normalizeLosses, SCALARIZATIONS, type Scalarization, scalarize } from '../../scalarization.ts'
+import { normalizeLosses, type Scalarization, scalarize } from '../../scalarization.ts'
 import { snapshotState } from '../snapshot.ts'
 import type { StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
-import { breedingFor, mutationOption, sampleOption, sampleSize } from './breeding.ts'
+import { breedingFor, sampleSize } from './breeding.ts'
 import { type Cells, gridCells, voronoiCells } from './cells.ts'
 import { Elites } from './elites.ts'
+import { type MapElitesOptions, mapElitesDescription } from './map-elites-options.ts'
 import { roulette } from './parents.ts'
 import type { Parent, Population } from './population.ts'
 import { type SteadyParts, SteadyStateSearch, stateSchema } from './steady-state.ts'
@@ -20,33 +20,8 @@ import { type SteadyParts, SteadyStateSearch, stateSchema } from './steady-state
  *
  * J.-B. Mouret, J. Clune, "Illuminating search spaces by mapping elites", 2015, https://arxiv.org/abs/1504.04909
  */
-const KIND = 'map-elites'
+const KIND = mapElitesDescription.kind
 const VERSION = 1
-
-const optionsSchema = z.strictObject({
-  cells: z
-    .number()
-    .int()
-    .min(2)
-    .max(10_000)
-    .default(100)
-    .describe('Cells at most: a grid over one or two objectives, a Voronoi tessellation over more.'),
-  parents: z
-    .enum(['uniform', 'quality'])
-    .default('uniform')
-    .describe('How cells are drawn for parents: all alike, or in proportion to how good their elites are.'),
-  split_point: z
-    .boolean()
-    .default(true)
-    .describe('Whether a child is mixed one way before a random point and the other way after it.'),
-  mutation: mutationOption,
-  initial_sample: sampleOption,
-  scalarization: z
-    .enum(SCALARIZATIONS)
-    .default('worst')
-    .describe('What makes an elite: the smaller "worst" normalised objective, or the smaller "mean".'),
-})
-type Options = z.infer<typeof optionsSchema>
 
 class MapElites implements Population {
   readonly #objectives: readonly Objective[]
@@ -55,7 +30,7 @@ class MapElites implements Population {
   readonly #scalarization: Scalarization
   readonly #elites = new Elites()
 
-  constructor(objectives: readonly Objective[], { cells, parents, scalarization }: Options, rng: Rng) {
+  constructor(objectives: readonly Objective[], { cells, parents, scalarization }: MapElitesOptions, rng: Rng) {
     const m = objectives.length
     this.#objectives = objectives
     this.#cells = m <= 2 ? gridCells(m, Math.max(2, Math.floor(cells ** (1 / m)))) : voronoiCells(m, cells, rng)
@@ -105,7 +80,7 @@ class MapElites implements Population {
   }
 }
 
-function parts(context: StrategyContext, options: Options): SteadyParts {
+function parts(context: StrategyContext, options: MapElitesOptions): SteadyParts {
   if (context.domain.genes.length === 0)
     throw new ConfigError('Strategy "map-elites" needs at least one gene, got none.')
   const rng = context.rng.split(KIND)
@@ -120,12 +95,8 @@ function parts(context: StrategyContext, options: Options): SteadyParts {
   }
 }
 
-export const mapElites: StrategyDefinition<Options> = {
-  kind: KIND,
-  reference:
-    'J.-B. Mouret, J. Clune, "Illuminating search spaces by mapping elites", 2015, https://arxiv.org/abs/1504.04909',
-  summary: 'MAP-Elites: the best candidate for each combination of scores on the objectives.',
-  options: optionsSchema,
+export const mapElites: StrategyDefinition<MapElitesOptions> = {
+  ...mapElitesDescription,
   create: (context, options) => SteadyStateSearch.create(parts(context, options)),
   restore: (context, options, snapshot) => {
     const state = snapshotState(snapshot, { kind: KIND, version: VERSION, schema: stateSchema })

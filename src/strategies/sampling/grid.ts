@@ -4,6 +4,7 @@ import { ConfigError, nearest, show } from '../../errors.ts'
 import { snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition } from '../strategy.ts'
 import { Factorial, isOnGrid, valuesOf } from './factorial.ts'
+import { type GridOptions, gridDescription, MAX_POINTS } from './grid-options.ts'
 
 /**
  * Grid search: every combination of evenly spaced values of the genes, each once. Meant for a few genes, or for spaces of choices.
@@ -14,29 +15,16 @@ import { Factorial, isOnGrid, valuesOf } from './factorial.ts'
  *   proposed. The search ends when every gene is exhausted, which a real gene never is.
  * - The seed decides where in the cycle the search begins, and nothing else.
  */
-const KIND = 'grid'
+const KIND = gridDescription.kind
 const VERSION = 1
 
 /** Points per gene where not even two fit the budget: the ends and the middle. */
 const FALLBACK_POINTS = 3
-const MAX_POINTS = 1000
 /** Beyond this, neighbouring points of a real gene are equal in double precision. */
 const MAX_LEVEL = 40
 /** 2^53 times the golden ratio's fractional part. */
 const GOLDEN = 5566755282872655n
 const TWO_53 = 2n ** 53n
-
-const pointsSchema = z.number().int().min(2).max(MAX_POINTS)
-const optionsSchema = z.strictObject({
-  points: z
-    .union([z.literal('auto'), pointsSchema, z.record(z.string(), pointsSchema)])
-    .default('auto')
-    .describe(
-      'Values per gene, both ends included: one number for all, or numbers by the name of a gene; choices are always tried all. ' +
-        '"auto", also for genes without a number: as many as fit the budget.',
-    ),
-})
-export type GridOptions = z.infer<typeof optionsSchema>
 
 const stateSchema = z.strictObject({
   asked: z.number().int().nonnegative(),
@@ -192,10 +180,7 @@ function greatestCommonDivisor(a: bigint, b: bigint): bigint {
 }
 
 export const grid: StrategyDefinition<GridOptions> = {
-  kind: KIND,
-  reference: 'R. A. Fisher, "The Design of Experiments", 1935 (factorial designs)',
-  summary: 'Every combination of evenly spaced values, finer and finer: for a few genes, or to try all choices.',
-  options: optionsSchema,
+  ...gridDescription,
   create: (context, options) => new GridSearch(context, options, context.rng.split(KIND).uniform()),
   restore: (context, options, snapshot) => GridSearch.restore(context, options, snapshot),
 }

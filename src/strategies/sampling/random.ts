@@ -4,16 +4,16 @@ import { type Rng, restoreRng } from '../../rng.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition } from '../strategy.ts'
 import { fromUnitCube, resetInactive } from '../unit-cube.ts'
+import { type RandomOptions, randomDescription } from './random-options.ts'
 
 /**
  * Random search: independent, uniform candidates (log-uniform for genes with a log scale). The baseline that every other
  * strategy has to beat; kept pure, so the declared start is not among its candidates. Known recipes, where a caller gives some, come
  * first. Inactive genes are held at their start.
  */
-const KIND = 'random'
+const KIND = randomDescription.kind
 const VERSION = 1
 
-const optionsSchema = z.strictObject({})
 const stateSchema = z.strictObject({ rng: rngStateSchema, asked: z.number().int() })
 
 class RandomSearch implements Strategy {
@@ -54,11 +54,8 @@ class RandomSearch implements Strategy {
   }
 }
 
-export const random: StrategyDefinition<z.infer<typeof optionsSchema>> = {
-  kind: KIND,
-  reference: 'J. Bergstra, Y. Bengio, "Random Search for Hyper-Parameter Optimization", JMLR 13, 2012',
-  summary: 'Uniform random candidates: the baseline to compare with.',
-  options: optionsSchema,
+export const random: StrategyDefinition<RandomOptions> = {
+  ...randomDescription,
   create: context => new RandomSearch(context, context.rng.split(KIND), 0),
   restore: (context, _options, snapshot) => {
     const state = snapshotState(snapshot, { kind: KIND, version: VERSION, schema: stateSchema })

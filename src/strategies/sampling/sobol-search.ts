@@ -6,16 +6,16 @@ import { type RngState, restoreRng } from '../../rng.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition } from '../strategy.ts'
 import { fromUnitCube, resetInactive } from '../unit-cube.ts'
+import { type SobolOptions, sobolDescription } from './sobol-options.ts'
 
 /**
  * Sobol search: the points of a scrambled Sobol sequence in order. Covers the space more evenly than random search at the same
  * cost; as a baseline it is kept pure, so the declared start is not among its candidates. Known recipes, where a caller gives some,
  * come first. Inactive genes are held at their start.
  */
-const KIND = 'sobol'
+const KIND = sobolDescription.kind
 const VERSION = 1
 
-const optionsSchema = z.strictObject({})
 /** The generator's state before scrambling; the scramble is derived from it again. */
 const stateSchema = z.strictObject({ scramble: rngStateSchema, index: z.number().int().nonnegative() })
 
@@ -65,11 +65,8 @@ class SobolSearch implements Strategy {
   }
 }
 
-export const sobol: StrategyDefinition<z.infer<typeof optionsSchema>> = {
-  kind: KIND,
-  reference: 'S. Joe, F. Y. Kuo, SIAM J. Sci. Comput. 30(5), 2008; scrambling: J. Matousek, J. Complexity 14, 1998',
-  summary: 'Evenly spread candidates (scrambled Sobol sequence): a stronger baseline than random.',
-  options: optionsSchema,
+export const sobol: StrategyDefinition<SobolOptions> = {
+  ...sobolDescription,
   create: context => new SobolSearch(context, context.rng.split(KIND).state(), 0),
   restore: (context, _options, snapshot) => {
     const state = snapshotState(snapshot, { kind: KIND, version: VERSION, schema: stateSchema })

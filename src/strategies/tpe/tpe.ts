@@ -7,6 +7,7 @@ import { InitialDesign } from '../initial-design.ts'
 import { Observations, observationsSchema } from '../observations.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
+import { type TpeOptions, tpeDescription } from './options.ts'
 import { type ObservedPoint, observedPoint, ParzenEstimator } from './parzen.ts'
 import { bestSubset } from './split.ts'
 
@@ -17,41 +18,8 @@ import { bestSubset } from './split.ts'
  * Candidates still out count as bad (constant liar), so that a batch spreads; failed ones too. A sample that equals a genome known
  * already is passed over. O(n d) per proposal, with n bounded by `data_limit`.
  */
-const KIND = 'tpe'
+const KIND = tpeDescription.kind
 const VERSION = 1
-
-const optionsSchema = z.strictObject({
-  startup: z
-    .number()
-    .int()
-    .min(1)
-    .max(100_000)
-    .default(10)
-    .describe(
-      'Evenly spread candidates until this many have been scored; the declared start and known recipes come first.',
-    ),
-  candidates: z
-    .number()
-    .int()
-    .min(1)
-    .max(10_000)
-    .default(24)
-    .describe('Samples drawn for each proposal, of which the most promising is proposed.'),
-  best_share: z
-    .number()
-    .gt(0)
-    .max(0.5)
-    .default(0.1)
-    .describe('Share of the observations that counts as good; with one objective at most 25 of them.'),
-  data_limit: z
-    .number()
-    .int()
-    .min(50)
-    .max(100_000)
-    .default(1000)
-    .describe('Trials learned from at most: the best half of this number, and the newest others.'),
-})
-export type TpeOptions = z.infer<typeof optionsSchema>
 
 /** Good observations at most, with one objective: more would blur the best region. */
 const BEST_LIMIT = 25
@@ -163,12 +131,7 @@ interface Model {
 }
 
 export const tpe: StrategyDefinition<TpeOptions> = {
-  kind: KIND,
-  reference:
-    'J. Bergstra, R. Bardenet, Y. Bengio, B. Kégl, "Algorithms for hyper-parameter optimization", NeurIPS 2011; S. Watanabe, arXiv:2304.11127, 2023',
-  summary:
-    'Multivariate tree-structured Parzen estimator: cheap, for mixed and conditional genes and many evaluations.',
-  options: optionsSchema,
+  ...tpeDescription,
   create: (context, options) => {
     const observations = new Observations(context.domain.genes.length, context.objectives.length, options.data_limit)
     observations.addPrior(context.prior ?? [])
