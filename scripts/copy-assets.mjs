@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 
 const at = path => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
-for (const folder of ['merge/kernel', 'evaluation/onnx/language/softmax'])
+for (const folder of ['merge/kernel', 'evaluation/onnx/language/softmax', 'evaluation/onnx/label-ranks'])
   cpSync(at(`src/${folder}`), at(`dist/${folder}`), {
     recursive: true,
     filter: path => !path.endsWith('assembly') && !path.endsWith('.ts'),

@@ -2,10 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readCsv } from '../../src/evaluation/data/csv.ts'
 import { FactsRoom } from '../../src/evaluation/onnx/facts-room.ts'
+import { rankOf } from '../../src/evaluation/onnx/label-ranks/rank-of.ts'
 import { expectedWeights, matchWeights, weightSlots } from '../../src/evaluation/onnx/match.ts'
 import { mean } from '../../src/evaluation/onnx/metric.ts'
+import { denseInput } from '../../src/evaluation/onnx/rows.ts'
 import { splitByRule } from '../../src/evaluation/onnx/split.ts'
-import { classificationMetrics, rankOf } from '../../src/evaluation/onnx/tasks/classification.ts'
+import { classificationMetrics } from '../../src/evaluation/onnx/tasks/classification.ts'
 import { chooseWeightsMode } from '../../src/evaluation/onnx/weights-mode.ts'
 import { parseOnnxModel } from '../../src/formats/onnx.ts'
 import { buildOnnxModel, type OnnxInitializerSpec } from '../../src/formats/onnx-build.ts'
@@ -61,6 +63,19 @@ describe('the rank of a label', () => {
         },
       ),
     )
+  })
+})
+
+describe('rows of numbers', () => {
+  it('are viewed where they lie side by side, else copied and filled up with zeros', () => {
+    const dense = { dtype: 'float32', shape: [2], data: Float32Array.of(1, 2, 3, 4, 5, 6) } as const
+    const view = denseInput(dense, Int32Array.of(1, 2), 2)
+    expect(view).toEqual({ dtype: 'float32', dims: [2, 2], data: Float32Array.of(3, 4, 5, 6) })
+    expect(view.data.buffer).toBe(dense.data.buffer)
+    const apart = denseInput(dense, Int32Array.of(0, 2), 2)
+    expect(apart).toEqual({ dtype: 'float32', dims: [2, 2], data: Float32Array.of(1, 2, 5, 6) })
+    const filled = denseInput(dense, Int32Array.of(1), 2)
+    expect(filled).toEqual({ dtype: 'float32', dims: [2, 2], data: Float32Array.of(3, 4, 0, 0) })
   })
 })
 

@@ -344,6 +344,10 @@ describe('classification', () => {
     expect(score('accuracy')).toBe(3 / 4)
     expect(score('top_k_accuracy', { k: 2 })).toBe(1)
     expect(score('balanced_accuracy')).toBeCloseTo((2 / 3 + 1) / 2, 6)
+    // Hidden values behind the logits belong to no class.
+    const wide = Float64Array.of(5, 1, 0, 7, 7, 1, 5, 0, 7, 7, 5, 0, 1, 7, 7, 2, 3, 1, 7, 7)
+    const scores = metrics.balanced_accuracy!({ metric: '' }).scores({ ...facts, width: 5, values: wide }, 'search')
+    expect(mean([...scores])).toBeCloseTo((2 / 3 + 1) / 2, 6)
     const flat: Facts = { ...facts, values: new Float64Array(12) }
     expect(mean([...metrics.entropy!({ metric: '' }).scores(flat, 'search')])).toBeCloseTo(Math.log(3), 6)
     const sure: Facts = { ...facts, values: Float64Array.from(facts.values, z => z * 1000) }

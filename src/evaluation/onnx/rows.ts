@@ -58,14 +58,17 @@ export interface DenseRows {
   readonly data: Elements
 }
 
-/** Input `name` of these rows: a view where they lie side by side and nothing is filled up, else a copy. */
+/**
+ * One input of these rows: a view where they lie side by side and nothing is filled up, else a copy.
+ * @param rows ascending, none of them twice
+ */
 export function denseInput({ dtype, shape, data }: DenseRows, rows: Int32Array, filled: number): InputArray {
   const size = shape.reduce((product, dim) => product * dim, 1)
   const dims = [filled, ...shape]
   const first = rows[0] ?? 0
-  let isRun = filled === rows.length
-  for (let i = 0; isRun && i < rows.length; i++) isRun = rows[i] === first + i
-  if (isRun) return { dtype, dims, data: data.subarray(first * size, (first + rows.length) * size) }
+  const areAdjacent = rows.length === 0 || rows[rows.length - 1]! - first === rows.length - 1
+  if (areAdjacent && filled === rows.length)
+    return { dtype, dims, data: data.subarray(first * size, (first + rows.length) * size) }
   const copy = newElements(dtype, filled * size)
   const [target, source] = [bytesOf(copy), bytesOf(data)]
   const bytes = size * data.BYTES_PER_ELEMENT

@@ -13,6 +13,8 @@ import {
 } from '../array-task.ts'
 import { digestExpert } from '../expert-model.ts'
 import { FactsRoom } from '../facts-room.ts'
+import { rankOf } from '../label-ranks/rank-of.ts'
+import { topHits } from '../label-ranks/top-hits.ts'
 import { type Matrix, sizeOf, vector } from '../matrix.ts'
 import { perSplit } from '../members.ts'
 import { pickMetric, scoresOf } from '../metric.ts'
@@ -155,10 +157,7 @@ export function classificationMetrics(
   const inTop =
     (k: number) =>
     (facts: Facts, split: Split): Float32Array =>
-      scoresOf(facts, (at, example) => {
-        const rank = rankOf(facts.values, at, classes, labels[split][example]!)
-        return Number.isNaN(rank) ? rank : rank < k ? 1 : 0
-      })
+      topHits(facts, classes, labels[split], k)
   const present = balance(labels, classes)
   return {
     accuracy: () => share('accuracy, 0..1', 0, inTop(1)),
@@ -173,7 +172,7 @@ export function classificationMetrics(
     balanced_accuracy: () => ({
       ...share('mean of the classes’ accuracies, 0..1', 0, (facts, split) => {
         const hits = inTop(1)(facts, split)
-        return scoresOf(facts, (at, example) => hits[at / classes]! * present[split][labels[split][example]!]!)
+        return scoresOf(facts, (at, example) => hits[at / facts.width]! * present[split][labels[split][example]!]!)
       }),
       perExample: { low: 0 },
     }),
@@ -275,27 +274,6 @@ function largest(values: Values, at: number, classes: number): number {
   let best = 0
   for (let c = 1; c < classes; c++) if (values[at + c]! > values[at + best]!) best = c
   return best
-}
-
-/** How many classes come before `label`, from the largest logit down; ties go to the lower class. NaN where a logit is NaN. */
-export function rankOf(values: Values, at: number, classes: number, label: number): number {
-  const own = values[at + label]!
-  const end = at + classes
-  // All classes in one loop, counted without branches: neither the label nor which logit is larger is anything a processor could foresee.
-  let [above, below] = [0, 0]
-  for (let k = at; k < end; k++) {
-    const value = values[k]!
-    above += Number(value > own)
-    below += Number(value < own)
-  }
-  if (above + below === classes - 1 && !Number.isNaN(own)) return above
-  let before = above // there are ties, or there is a NaN, which is neither above nor below
-  for (let k = at; k < end; k++) {
-    const value = values[k]!
-    if (Number.isNaN(value)) return value
-    if (k < at + label && value === own) before++
-  }
-  return before
 }
 
 /** -ln softmax(logits)[label] = ln Σ exp(z - max) - (z[label] - max). Nats. */

@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { AmalgamError, EvaluatorError } from '../../../../errors.ts'
+import { loadKernel, PAGE_BYTES, reserve } from '../../kernel.ts'
 
 /** The rim around `assembly/index.ts`: rows of logits are copied in, a tile at a time. */
 
@@ -18,29 +17,14 @@ export interface SoftmaxSums {
 /** Float32 that are in a tile at most, unless one row has more: half of what a core keeps near. */
 const TILE_ELEMENTS = 1 << 16
 const OUT_FIELDS = 4
-const PAGE = 1 << 16
 /** Below it are the kernel's constants. */
-const TILE_AT = PAGE
+const TILE_AT = PAGE_BYTES
 
-type SoftmaxKernel = (logits: number, rows: number, size: number, out: number) => void
-
-interface Memory {
-  readonly buffer: ArrayBuffer
-  grow(pages: number): void
+interface Exports {
+  readonly softmaxSums: (logits: number, rows: number, size: number, out: number) => void
 }
-/** The part of the global that is used; Node's type declarations do not have it. */
-interface WebAssemblyGlobal {
-  readonly Memory: new (options: { initial: number }) => Memory
-  readonly Module: new (bytes: Uint8Array) => object
-  readonly Instance: new (
-    module: object,
-    imports: object,
-  ) => { readonly exports: { readonly softmaxSums: SoftmaxKernel } }
-}
-const { WebAssembly } = globalThis as unknown as { readonly WebAssembly: WebAssemblyGlobal }
-
 /** Made once per thread. */
-let shared: { readonly memory: Memory; readonly kernel: SoftmaxKernel } | undefined
+let shared: ReturnType<typeof loadKernel<Exports>> | undefined
 
 /**
  * Goes through `count` rows of `size` logits each, row-major, from row `first` on.
@@ -54,13 +38,12 @@ export function eachSoftmax(
   take: (row: number, sums: Readonly<SoftmaxSums>) => void,
 ): void {
   if (count === 0) return
-  shared ??= load()
+  shared ??= loadKernel<Exports>(new URL('./softmax.wasm', import.meta.url))
   const stride = Math.ceil(size / 4) * 4
   const rows = Math.min(count, Math.max(1, Math.floor(TILE_ELEMENTS / stride)))
   const outAt = TILE_AT + 4 * stride * rows
-  const { memory, kernel } = shared
-  const missing = Math.ceil((outAt + 8 * OUT_FIELDS * rows) / PAGE) - memory.buffer.byteLength / PAGE
-  if (missing > 0) grow(memory, missing, size)
+  const { memory, exports } = shared
+  reserve(memory, outAt + 8 * OUT_FIELDS * rows, `${rows} rows of ${size} logits`)
   const tile = new Float32Array(memory.buffer, TILE_AT, stride * rows)
   const out = new Float64Array(memory.buffer, outAt, OUT_FIELDS * rows)
   if (stride !== size) tile.fill(Number.NEGATIVE_INFINITY)
@@ -72,7 +55,7 @@ export function eachSoftmax(
     else
       for (let row = 0; row < inTile; row++)
         tile.set(logits.subarray(at + row * size, at + (row + 1) * size), row * stride)
-    kernel(TILE_AT, inTile, stride, outAt)
+    exports.softmaxSums(TILE_AT, inTile, stride, outAt)
     for (let row = 0; row < inTile; row++) {
       sums.max = out[OUT_FIELDS * row]! + 0 // of 0 and -0, either may have been found
       const best = out[OUT_FIELDS * row + 1]!
@@ -81,29 +64,5 @@ export function eachSoftmax(
       sums.weighted = out[OUT_FIELDS * row + 3]!
       take(from + row, sums)
     }
-  }
-}
-
-function load(): { readonly memory: Memory; readonly kernel: SoftmaxKernel } {
-  const memory = new WebAssembly.Memory({ initial: 1 })
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readModule()), { env: { memory } })
-  return { memory, kernel: exports.softmaxSums }
-}
-
-function readModule(): Uint8Array {
-  try {
-    return readFileSync(new URL('./softmax.wasm', import.meta.url))
-  } catch (cause) {
-    throw new AmalgamError('The kernel softmax.wasm is missing.', { hint: 'Run `npm run build:kernel`.', cause })
-  }
-}
-
-function grow(memory: Memory, pages: number, size: number): void {
-  try {
-    memory.grow(pages)
-  } catch (error) {
-    throw new EvaluatorError(`A row of ${size} logits needs ${pages * PAGE} bytes more, which there are not.`, {
-      cause: error,
-    })
   }
 }
