@@ -38,15 +38,7 @@ describe('With onnxruntime in its threads', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'amalgam-host-onnx-'))
-    const graph = mlpGraph(randomModel(1, WIDTHS), WIDTHS)
-    const document = {
-      ...(await writeSmallEvaluator(folder, { graph, data: csv(rows(1200, 2)) })),
-      weights: 'inputs',
-      objectives: ['accuracy', 'negative_log_likelihood'].map(metric => ({ task: 'low', metric })),
-    }
-    const sources = [1, 2].map(seed => ({ id: seed === 1 ? 'one' : 'two', path: join(folder, `${seed}.onnx`) }))
-    for (const [i, { path }] of sources.entries()) await writeFile(path, mlpGraph(randomModel(i + 1, WIDTHS), WIDTHS))
-    setup = { sources, evaluator: evaluatorReference(document, folder, 'small.yaml') }
+    setup = await setupOf(1200)
     const inline = await createInlineExecutor(setup)
     truth = await Promise.all(jobs.map(each => inline.submit(each)))
     await inline.close()
@@ -54,11 +46,25 @@ describe('With onnxruntime in its threads', () => {
   afterEach(() => executor?.close())
   afterAll(() => rm(folder, { recursive: true }))
 
-  async function open(options: Partial<WorkerHostOptions> = {}): Promise<Executor> {
+  /** @param examples of all splits together */
+  async function setupOf(examples: number): Promise<WorkerSetup> {
+    const graph = mlpGraph(randomModel(1, WIDTHS), WIDTHS)
+    const place = join(folder, String(examples))
+    const document = {
+      ...(await writeSmallEvaluator(place, { graph, data: csv(rows(examples, 2)) })),
+      weights: 'inputs',
+      objectives: ['accuracy', 'negative_log_likelihood'].map(metric => ({ task: 'low', metric })),
+    }
+    const sources = [1, 2].map(seed => ({ id: seed === 1 ? 'one' : 'two', path: join(place, `${seed}.onnx`) }))
+    for (const [i, { path }] of sources.entries()) await writeFile(path, mlpGraph(randomModel(i + 1, WIDTHS), WIDTHS))
+    return { sources, evaluator: evaluatorReference(document, place, 'small.yaml') }
+  }
+
+  async function open(options: Partial<WorkerHostOptions> = {}, of: WorkerSetup = setup): Promise<Executor> {
     const onEvent: WorkerHostOptions['onEvent'] = event => {
       if (event.type !== 'chose') pid = event.type === 'ready' ? event.pid : undefined
     }
-    executor = await createWorkerHostExecutor(setup, { workers: 2, onEvent, ...options })
+    executor = await createWorkerHostExecutor(of, { workers: 2, onEvent, ...options })
     return executor
   }
 
@@ -112,7 +118,8 @@ describe('With onnxruntime in its threads', () => {
   })
 
   test('a time limit ends a candidate inside the runtime, and closing in the middle of a run ends all', async () => {
-    const host = await open({ evaluationTimeoutMs: 2 })
+    // Examples for a good part of a second: a busy machine may be late to look at the clock.
+    const host = await open({ evaluationTimeoutMs: 2 }, await setupOf(30_000))
     expect(await host.submit(jobs[0]!)).toMatchObject({ status: 'failed', kind: 'timeout' })
     const late = host.submit(jobs[1]!)
     const closed = expect(late).rejects.toMatchObject({ name: 'AbortError' })
