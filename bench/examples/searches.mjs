@@ -1,7 +1,8 @@
 // A shipped search over several seeds: what the report says of its winner on the holdout split, beside the fixed merges and random search.
-//   node bench/examples/searches.mjs tiny-llama [--seeds 3] [--budget N] [--workers N] [--without-random] [--folder DIR]
-// --without-random leaves the random search out, half of the time. With --folder the runs stay there, and a command that was interrupted goes on where it was. Exit code 1: not every winner was better than
-// both the uniform average and the best one-number scale.
+//   node bench/examples/searches.mjs tiny-llama [--seeds 3] [--first 1] [--budget N] [--workers N] [--without-random] [--folder DIR]
+// Seeds are --first and the ones after it. --without-random leaves the random search out, half of the time. With --folder the runs
+// stay there, and a command that was interrupted goes on where it was. Exit code 1: not every winner was better than both the
+// uniform average and the best one-number scale.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,6 +14,7 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     seeds: { type: 'string', default: '3' },
+    first: { type: 'string', default: '1' },
     budget: { type: 'string' },
     strategy: { type: 'string' },
     workers: { type: 'string' },
@@ -48,9 +50,10 @@ const digits = value => value.toFixed(4)
 const signed = value => `${value < 0 ? '' : '+'}${digits(value)}`
 const within = interval => (interval === undefined ? '' : ` [${signed(interval.low)}, ${signed(interval.high)}]`)
 
+const first = Number(options.first)
 let won = 0
 try {
-  for (let seed = 1; seed <= Number(options.seeds); seed++) {
+  for (let seed = first; seed < first + Number(options.seeds); seed++) {
     const target = join(folder, `${name}-${seed}`)
     const extra = optional('workers')
     if (existsSync(target)) amalgam(['resume', target, '--no-progress', ...extra])
