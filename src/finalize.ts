@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import { createParetoArchive } from './archive/pareto-archive.ts'
 import { type Baseline, baselineRecipes } from './baselines.ts'
-import { type Evaluation, type Genome, isWhole, type Trial } from './candidate.ts'
+import { type Evaluation, type Genome, isWhole, type JsonValue, type Trial } from './candidate.ts'
 import { RunStoreError, show } from './errors.ts'
 import type { Split } from './evaluation/evaluator.ts'
 import type { Executor } from './executors/executor.ts'
@@ -12,6 +13,7 @@ import { type Scalarization, scalarize } from './scalarization.ts'
 import type { Recipe } from './space/recipe.ts'
 import type { SearchSpace } from './space/search-space.ts'
 import type { Strategy } from './strategies/strategy.ts'
+import { namingRule, pooledLoss, searchShares } from './winner.ts'
 
 /** What follows a search: baselines, a winner, and the scores that a report may quote. */
 export interface FinalizeParts {
@@ -50,7 +52,8 @@ const GRACE_MS = 10_000
  * 2. Random search with the same budget on `search`, as `random:<k>`.
  * 3. Candidates of a race that were stopped early and may be the best: on all of `search`, so that they can be on the front.
  * 4. The front on `select`: an optimum found on `search` is partly luck, and a second split shows which part.
- * 5. The winner: smallest scalarised loss on `select`, lower id first (`winner`); the same for random search (`random_winner`).
+ * 5. The winner: smallest scalarised loss over the examples of both (`winner.ts`), lower id first (`winner`); the same for random search (`random_winner`).
+ *    One that an earlier version named among the same front, by `select` alone, stays: the holdout was looked at for it.
  * 6. The winner, the baselines and random search's winner on `holdout`. Nothing else ever sees that split.
  *
  * Every score is recorded before it is used, and what is recorded is not scored again: interrupted anywhere and called again,
@@ -125,13 +128,11 @@ class Finalizer {
     const fronts = [this.#front(completed, frontCap), this.#front(random, randomFrontCap)] as const
     const onSelect = fronts.flat().map(({ subject, recipe }): Task => ({ subject, split: 'select', recipe }))
     if (!(await this.#assess(onSelect))) return false
-    const [winner, randomWinner] = fronts.map(front => this.#winner(front))
-    if (winner !== undefined) run.recordFact('winner', { id: winner.id, rule: this.#rule(fronts[0].length) })
-    if (randomWinner !== undefined)
-      run.recordFact('random_winner', { subject: randomWinner.subject, rule: this.#rule(fronts[1].length) })
+    const named = this.#winner(fronts[0], 'winner', ({ id }, rule) => ({ id, rule }))
+    const randomNamed = this.#winner(fronts[1], 'random_winner', ({ subject }, rule) => ({ subject, rule }))
 
     const quoted = [
-      ...[winner, randomWinner].filter(contender => contender !== undefined),
+      ...[named, randomNamed].filter(contender => contender !== undefined),
       ...baselines
         .filter(({ scale, name }) => scale === undefined || name === bestScale?.name)
         .map(b => baselineTask(b, 'holdout')),
@@ -240,20 +241,29 @@ class Finalizer {
       .map(({ id }) => contenders.find(contender => contender.id === id)!)
   }
 
-  #winner(front: readonly Contender[]): Contender | undefined {
+  /** Names it in the record, too. */
+  #winner(
+    front: readonly Contender[],
+    name: 'winner' | 'random_winner',
+    factOf: (winner: Contender, rule: string) => JsonValue,
+  ): Contender | undefined {
+    const { run, executor, objectives, scalarization } = this.#parts
     const byId = [...front].sort((a, b) => a.id - b.id)
-    return least(byId, ({ subject }) => this.#loss(this.#assessment(subject, 'select').evaluation))
-  }
-
-  #rule(contenders: number): string {
-    const { objectives, scalarization } = this.#parts
-    const measure =
-      objectives.length === 1
-        ? `best ${objectives[0]!.name}`
-        : scalarization === 'mean'
-          ? 'smallest mean of normalised losses'
-          : 'smallest worst normalised loss (augmented Tchebycheff)'
-    return `${measure} on select among ${contenders} non-dominated`
+    const by = (shares: readonly number[]) => {
+      const winner = least(byId, ({ subject, trial }) => {
+        const select = this.#assessment(subject, 'select').evaluation
+        return pooledLoss({ search: trial.evaluation, select }, shares, objectives, scalarization)
+      })
+      return winner && { winner, fact: factOf(winner, namingRule(shares, objectives, scalarization, front.length)) }
+    }
+    const earlier = by(objectives.map(() => 0))
+    const isRecorded = earlier !== undefined && isDeepStrictEqual(run.fact(name), earlier.fact)
+    const named = isRecorded
+      ? earlier
+      : by(searchShares(executor.exampleCount('search'), executor.exampleCount('select')))
+    if (named === undefined) return undefined
+    run.recordFact(name, named.fact)
+    return named.winner
   }
 
   #checkRepeated(drawn: readonly Task[]): void {

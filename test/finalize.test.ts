@@ -101,7 +101,7 @@ describe('finalize', () => {
     run.close()
   })
 
-  it('names the winner by its score on select, not on search', async () => {
+  it('names the winner by its score on select alone where numbers of examples are not known', async () => {
     const run = createRun(`${tempFolder()}/run`, FAKE_MANIFEST, { budget: 3 })
     const genomes = [
       [0.1, 0],
@@ -135,6 +135,63 @@ describe('finalize', () => {
     })
     expect(run.fact('random_winner')).toBeUndefined()
     run.close()
+  })
+
+  describe('with examples on both splits', () => {
+    const FRONT = [
+      [0.9, 3],
+      [0.5, 2],
+      [0.4, 1],
+    ]
+    const ON_SELECT: Record<string, readonly number[]> = {
+      'candidate 0': [0.55, 3],
+      'candidate 1': [0.6, 2],
+      'candidate 2': [0.6, 2],
+    }
+
+    /** Three candidates that do not dominate one another, all of which were told. */
+    function ofThree(folder = `${tempFolder()}/run`): Run {
+      const run = createRun(folder, FAKE_MANIFEST, { budget: 4 })
+      run.recordAsked(
+        3,
+        FRONT.map((_, id) => candidate(id, [0.1 * id, 0])),
+      )
+      for (const [id, values] of FRONT.entries()) run.recordEvaluation(id, scored(values))
+      run.recordTold([0, 1, 2])
+      return run
+    }
+    const partsOfThree = (run: Run, exampleCount: readonly number[] = [40, 0]): FinalizeParts => {
+      const score = (job: EvaluationJob) => scored(ON_SELECT[job.label] ?? [0.1, 9])
+      return parts(run, { executor: fakeExecutor({ score, exampleCount }), randomSearch: undefined })
+    }
+
+    it('names the winner by all of them together', async () => {
+      const run = ofThree()
+      await finalize(partsOfThree(run), never)
+      // 0 is worse on select than 1 by less than it is better on search.
+      expect(run.fact('winner')).toEqual({
+        id: 0,
+        rule: 'smallest worst normalised loss (augmented Tchebycheff) on search and select together among 3 non-dominated',
+      })
+      expect(subjects(run, 'holdout')).toContain('candidate:0')
+      run.close()
+    })
+
+    it('keeps a winner that was named by select alone, as long as nothing joins the front', async () => {
+      const run = ofThree()
+      await finalize(partsOfThree(run, []), never)
+      const byBefore = run.fact('winner')
+      expect(byBefore).toMatchObject({ id: 1, rule: expect.stringContaining('on select among 3') })
+      await finalize(partsOfThree(run), never)
+      expect(run.fact('winner')).toEqual(byBefore)
+      expect(subjects(run, 'holdout').filter(subject => subject.startsWith('candidate'))).toEqual(['candidate:1'])
+      run.recordAsked(1, [candidate(3, [0.7, 0])])
+      run.recordEvaluation(3, scored([0.3, 0.5]))
+      run.recordTold([3])
+      await finalize(partsOfThree(run), never)
+      expect(run.fact('winner')).toMatchObject({ id: 0, rule: expect.stringContaining('together among 4') })
+      run.close()
+    })
   })
 
   it('picks the best single scale on search', async () => {

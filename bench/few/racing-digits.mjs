@@ -7,7 +7,7 @@
 // in 5 % at most.
 //
 // Real models, the real search from start to end, without its random baseline and without the file of known scores. A search's pick is
-// the winner that its report names: of the front, the best on `select`. What is compared is the pick's value on all of `search`, as one number:
+// the winner that its report names: of the front, the best on `search` and `select` together. What is compared is the pick's value on all of `search`, as one number:
 // the scalarised loss that the search itself goes by. Its standard error is that of the full search's pick, from its answers to the examples.
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -189,9 +189,7 @@ console.log('where a second look starts from the first example again.')
 console.log(
   'within 1 SE: the loss of the pick is at most one standard error above that of the full search; other seed: a full search beside that of the next seed;',
 )
-console.log(
-  'best on search: as within 1 SE, of the candidates that lead on search, before select decides among the front.',
-)
+console.log('best on search: as within 1 SE, of the candidates that lead on search, before select is looked at.')
 console.log(
   'best stopped: of all candidates of the raced search the best was stopped as worse than a rival, and so not picked; unfinished: it was not scored on everything;',
 )

@@ -7,7 +7,7 @@ import { simultaneousIntervals } from './select-intervals.ts'
 import type { AssessmentsBySplit } from './split-scores.ts'
 import type { Incomparable, Scored } from './statistics.ts'
 
-/** The members of the front beside the winner, by what they scored on `select`, where the winner was chosen. */
+/** The members of the front beside the winner, by what they scored on `select`: of the evidence that it was named by, the part that put nobody on the front. */
 export interface ContenderFacts {
   /** Scored again on `select`, the winner not counted; failed ones are. */
   readonly others: number
@@ -18,7 +18,7 @@ export interface ContenderFacts {
 
 export interface Contender {
   readonly id: CandidateId
-  /** Its scalarised loss on `select` minus the winner's. */
+  /** Its scalarised loss on `select` minus the winner's; negative where it is the better there, and `search` outweighed that. */
   readonly difference: number
   /** 95 %, simultaneous over all contenders and whichever of them had won. */
   readonly interval: Interval

@@ -1,4 +1,5 @@
-// One search on a landscape as `amalgam search` does it: a window of candidates in flight, told in ask order, and a winner named on `select`.
+// One search on a landscape as `amalgam search` does it: a window of candidates in flight, told in ask order, and a winner
+// named on `select` alone, as it was when these figures were first recorded.
 import { createRng, load, strategyDefinition } from './amalgam.mjs'
 
 const { createParetoArchive } = await load('archive/pareto-archive.js')
