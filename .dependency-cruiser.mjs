@@ -124,7 +124,7 @@ export default {
     only(
       'files-at-the-rim',
       'I/O stays in a thin named rim.',
-      '^src/(runs/|formats/(open|opened|write)-file\\.ts|merge/(kernel/load|sources|write-model|write-adapter|model-folder|open-model|inspect-files|mergekit/(merge-config|export-facts))\\.ts|config/load\\.ts|evaluation/((onnx/)?(data|cache|load)|onnx/kernel\\.ts|candidate-folders|processes|command/(evaluator|session|lm-eval)|http/exclusive|typescript-hook)|executors/|report/write\\.ts|cli/|digest-file\\.ts)',
+      '^src/(runs/|formats/(open|opened|write)-file\\.ts|merge/(absolute-model-path|kernel/load|sources|write-model|write-adapter|model-folder|open-model|inspect-files|mergekit/(merge-config|export-facts))\\.ts|config/load\\.ts|evaluation/((onnx/)?(data|cache|load)|onnx/kernel\\.ts|candidate-folders|processes|command/(create|session|lm-eval)|http/exclusive|typescript-hook)|executors/|report/write\\.ts|cli/|digest-file\\.ts)',
       '^(node:)?fs',
     ),
     {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { recipeFileOf } from '../src/run-config.ts'
+import { recipeFileOf } from '../src/run-recipe.ts'
 import type { ParameterMerge } from '../src/space/recipe.ts'
 
 const recipe = (method: string): ParameterMerge => ({

@@ -5,7 +5,7 @@ import type { Checkpoint } from '../formats/checkpoint.ts'
 import { adaptations, parseLoraConfig } from '../formats/lora.ts'
 import { openCheckpoint } from '../formats/open-file.ts'
 import { LoraCheckpoint } from './lora-checkpoint.ts'
-import { resolveModelPath, splitModelPath } from './model-path.ts'
+import { splitModelPath } from './model-path.ts'
 
 const ADAPTER_CONFIG = 'adapter_config.json'
 const ADAPTER_WEIGHTS = 'adapter_model.safetensors'
@@ -28,11 +28,6 @@ export function openModel(path: string, base?: string): Checkpoint {
   let opened = isAdapter(model!) ? adapt(openBase(model!, base), model!) : openCheckpoint(model!)
   for (const adapter of adapters) opened = adapt(opened, adapter)
   return opened
-}
-
-/** What {@link openModel} takes, with every part of it absolute. */
-export function absoluteModelPath(folder: string, name: string): string {
-  return resolveModelPath(folder, name, existsSync)
 }
 
 /** The folder whose config and tokenizer belong to a model: that of the model itself, not of an adapter. */

@@ -1,4 +1,4 @@
-import type { RunFacts } from './facts.ts'
+import type { FrontFacts } from './front-facts.ts'
 import { printable } from './plain-text.ts'
 import type { SplitScores } from './split-scores.ts'
 
@@ -6,7 +6,7 @@ import type { SplitScores } from './split-scores.ts'
  * The front as CSV (RFC 4180, lines end in \n): a row per candidate; columns `id`, `winner`, the objectives on each split that was scored, then
  * `gene:<name>`.
  */
-export function frontCsv(facts: RunFacts): string {
+export function frontCsv(facts: FrontFacts): string {
   const { objectives, geneNames, front } = facts
   const splits = (['search', 'select', 'holdout'] as const).filter(
     split => split === 'search' || front.some(candidate => candidate.scores[split] !== undefined),

@@ -1,5 +1,5 @@
-import type { RunFacts } from './facts.ts'
 import { arrow, plural } from './format.ts'
+import type { FrontFacts } from './front-facts.ts'
 import { displayWidth, pad, printable } from './plain-text.ts'
 import { focus, linearScale, type Scale, tickLabel } from './scale.ts'
 import { type Paint, unpainted } from './table.ts'
@@ -25,7 +25,7 @@ const BRAILLE = [
  * Scatter plot of the search split in characters: dominated trials as dots, eight to a character; the front, the winner and the baselines as marks. The
  * marks differ in shape, not in colour alone. '' for a run with a single objective or without a scored trial.
  */
-export function renderPlot(facts: RunFacts, options: PlotOptions): string {
+export function renderPlot(facts: FrontFacts, options: PlotOptions): string {
   const { ascii = false, paint = unpainted } = options
   const [ix, iy] = options.objectives ?? [0, 1]
   const [xObjective, yObjective] = [facts.objectives[ix], facts.objectives[iy]]

@@ -1,6 +1,7 @@
 import type { BaselineComparison } from './baselines.ts'
 import type { RunFacts } from './facts.ts'
 import { plural } from './format.ts'
+import type { FrontFacts } from './front-facts.ts'
 import { printable } from './plain-text.ts'
 
 const LONGEST_REASON = 300
@@ -53,7 +54,7 @@ export function contenderNote({ contenders }: Pick<RunFacts, 'contenders'>): str
 }
 
 /** Sentences about how the search went about it: what it began with, and who took over when, and why. */
-export function searchNotes(facts: Pick<RunFacts, 'strategy' | 'start' | 'decisions' | 'counts'>): string[] {
+export function searchNotes(facts: Pick<FrontFacts, 'strategy' | 'start' | 'decisions' | 'counts'>): string[] {
   const { warmStart, guesses = [] } = facts.start
   const began = [
     ...(warmStart === undefined ? [] : [`${plural(warmStart.trials, 'trial')} of ${printable(warmStart.run)}`]),
@@ -74,11 +75,11 @@ export function searchNotes(facts: Pick<RunFacts, 'strategy' | 'start' | 'decisi
 }
 
 /** Sentences about what was left to the machine: how many candidates side by side, threads of each, how weights are given. */
-export function choiceNotes({ choices }: Pick<RunFacts, 'choices'>): string[] {
+export function choiceNotes({ choices }: Pick<FrontFacts, 'choices'>): string[] {
   return choices.map(({ option, value, reason }) => `${printable(`${option} ${value}. ${reason}`, LONGEST_REASON)}`)
 }
 
-export function labelOf(facts: Pick<RunFacts, 'baselines'>, baseline: string): string {
+export function labelOf(facts: Pick<FrontFacts, 'baselines'>, baseline: string): string {
   const found = facts.baselines.find(({ name }) => name === baseline)
   const label = printable(found?.label ?? baseline)
   switch (found?.role) {

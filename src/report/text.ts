@@ -1,5 +1,6 @@
 import type { RunFacts } from './facts.ts'
 import { formatDuration, formatNumber, numberFormat, plural } from './format.ts'
+import type { FrontFacts } from './front-facts.ts'
 import { printable, wrap } from './plain-text.ts'
 import { renderPlot } from './plot.ts'
 import { choiceNotes, searchNotes } from './summary.ts'
@@ -33,7 +34,7 @@ export function renderRun(facts: RunFacts, options: TextOptions): string {
  * `amalgam front`: what the search found, on the search split.
  * @param mostRows a longer front is thinned out evenly; its ends and the winner stay.
  */
-export function renderFront(facts: RunFacts, options: TextOptions, mostRows = Number.POSITIVE_INFINITY): string {
+export function renderFront(facts: FrontFacts, options: TextOptions, mostRows = Number.POSITIVE_INFINITY): string {
   const { front, objectives, winner } = facts
   if (front.length === 0)
     return [...heading(facts, options), '', 'No candidate was scored yet: the front is empty.'].join('\n')
@@ -80,7 +81,7 @@ export function renderFront(facts: RunFacts, options: TextOptions, mostRows = Nu
   ].join('\n')
 }
 
-function kneeNote({ knees }: RunFacts): string[] {
+function kneeNote({ knees }: FrontFacts): string[] {
   if (knees.length === 0) return []
   return [`Where a little of one objective costs much of another: ${knees.slice(0, MOST_KNEES).join(', ')}.`]
 }
@@ -94,7 +95,7 @@ function thinned(rows: readonly number[], most: number, kept: number): readonly 
 }
 
 /** What a run is and how far it got, in lines that fit. */
-function heading(facts: RunFacts, options: TextOptions): string[] {
+function heading(facts: FrontFacts, options: TextOptions): string[] {
   const paint = options.paint ?? unpainted
   const dot = options.ascii ? ' - ' : ' · '
   const { counts } = facts

@@ -1,5 +1,5 @@
-import { Matrix, SVD } from 'ml-matrix'
 import type { Genome } from '../candidate.ts'
+import { mlMatrix } from '../numerics/ml-matrix.ts'
 
 /** One number of a recipe that genes explain: value = Σ factor · gene. At least one term. */
 export interface Equation {
@@ -43,6 +43,7 @@ function solve(system: readonly Equation[], genome: Genome): void {
     return
   }
   const column = new Map(genes.map((gene, i) => [gene, i]))
+  const { Matrix, SVD } = mlMatrix()
   const A = Matrix.zeros(system.length, genes.length)
   const residual = Matrix.zeros(system.length, 1)
   system.forEach(({ terms, value }, row) => {

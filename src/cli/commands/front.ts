@@ -1,15 +1,23 @@
 import { frontCsv } from '../../report/csv.ts'
-import { collectFacts } from '../../report/facts.ts'
-import { frontJson } from '../../report/json.ts'
+import { collectFront } from '../../report/front-facts.ts'
 import { renderFront } from '../../report/text.ts'
 import { withRun } from '../open-run.ts'
 import { print, printJson, textOptions } from '../output.ts'
 
-export function frontCommand(name: string, flags: { readonly json?: boolean; readonly csv?: boolean }): void {
+export async function frontCommand(
+  name: string,
+  flags: { readonly json?: boolean; readonly csv?: boolean },
+): Promise<void> {
+  if (flags.json) {
+    const [{ collectFacts }, { frontJson }] = await Promise.all([
+      import('../../report/facts.ts'),
+      import('../../report/json.ts'),
+    ])
+    withRun(name, ({ run, options }) => printJson(frontJson(collectFacts(run, options))))
+    return
+  }
   withRun(name, ({ run, options }) => {
-    const facts = collectFacts(run, options)
-    if (flags.json) printJson(frontJson(facts))
-    else if (flags.csv) print(frontCsv(facts))
-    else print(renderFront(facts, textOptions()))
+    const facts = collectFront(run, options)
+    print(flags.csv ? frontCsv(facts) : renderFront(facts, textOptions()))
   })
 }

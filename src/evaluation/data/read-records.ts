@@ -1,6 +1,5 @@
 import { extname } from 'node:path'
 import { ConfigError, show } from '../../errors.ts'
-import { readCsv } from './csv.ts'
 import type { InputFiles } from './files.ts'
 import { readImageFolder } from './image-folder.ts'
 import { readJsonLines } from './json-lines.ts'
@@ -10,14 +9,13 @@ import { readTextLines } from './text-lines.ts'
 
 type Read = (bytes: Uint8Array, file: string) => Records | Promise<Records>
 
-/** File name ending (before `.gz`) → reader. */
+/** File name ending (before `.gz`) → reader. Those that need a library are loaded when there is such a file. */
 const READERS: ReadonlyMap<string, Read> = new Map<string, Read>([
-  ['.csv', csvRecords],
+  ['.csv', async (bytes, file) => (await import('./csv-records.ts')).csvRecords(bytes, file)],
   ['.jsonl', readJsonLines],
   ['.ndjson', readJsonLines],
   ['.txt', readTextLines],
   ['.npz', readNpz],
-  // With its codecs the slowest to load of all, and rarely needed.
   ['.parquet', async (bytes, file) => (await import('./parquet.ts')).readParquet(bytes, file)],
 ])
 
@@ -35,26 +33,4 @@ export async function readRecords(files: InputFiles, path: string, role: string)
       `${role} ${show(path, 200)} ends in ${show(ending)}; records are read from ${[...READERS.keys()].join(', ')} and folders of images.`,
     )
   return read(await files.readTable(path, role), path)
-}
-
-function csvRecords(bytes: Uint8Array, file: string): Records {
-  const columns = new Map<string, (string | number)[]>()
-  let length = 0
-  readCsv(bytes, file, names => {
-    const lists = names.map((): (string | number)[] => [])
-    for (const [i, name] of names.entries()) columns.set(name, lists[i]!)
-    return cells => {
-      for (const [i, cell] of cells.entries()) lists[i]!.push(plainNumber(cell))
-      length++
-    }
-  })
-  return { file, length, columns, where: record => `${file}: row ${record + 2}` }
-}
-
-/** A number where its text is the shortest that gives it, so that nothing of the cell is lost; columns of these are small. */
-function plainNumber(cell: string): string | number {
-  const first = cell.charCodeAt(0)
-  if (!(first === 45 || (first >= 48 && first <= 57)) || cell.length > 24) return cell
-  const value = Number(cell)
-  return String(value) === cell ? value : cell
 }

@@ -1,5 +1,5 @@
 import { basename, dirname, join } from 'node:path'
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
+import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import { FormatError } from '../../errors.ts'
 import type { InputFiles } from './files.ts'
 
@@ -36,9 +36,10 @@ export async function readTokenizer(
     basename(path) === 'tokenizer.json' && (await files.exists(configPath))
       ? parseJson(await files.read(configPath, role), configPath)
       : {}
+  const library = await import('@huggingface/tokenizers')
   let tokenizer: HuggingFaceTokenizer
   try {
-    tokenizer = new HuggingFaceTokenizer(definition, config)
+    tokenizer = new library.Tokenizer(definition, config)
     tokenizer.encode('a')
   } catch (cause) {
     throw new FormatError(

@@ -1,7 +1,6 @@
 import { decodeToFloat32, dtypeBytes, type WeightDtype } from '../../formats/dtype.ts'
 import { openCheckpoint } from '../../formats/open-file.ts'
 import type { MergedModel, TensorView } from '../../merge/model.ts'
-import type { InputFiles } from '../data/files.ts'
 
 const WEIGHTS: ReadonlySet<string> = new Set<WeightDtype>(['F32', 'F64', 'F16', 'BF16'])
 
@@ -19,16 +18,6 @@ export function readExpert(path: string): MergedModel {
       tensors.set(name, { dtype: 'float32', shape, data })
     }
     return { tensors }
-  } finally {
-    checkpoint.close()
-  }
-}
-
-/** Digests the files of a checkpoint. @throws {ConfigError | FormatError} when it cannot be read */
-export async function digestExpert(path: string, files: InputFiles, role: string): Promise<void> {
-  const checkpoint = openCheckpoint(path)
-  try {
-    for (const file of checkpoint.files) await files.readPart(file, role, path)
   } finally {
     checkpoint.close()
   }

@@ -5,7 +5,7 @@ import { sideOf } from '../../merge/match-sources.ts'
 import type { MergedModel, TensorView } from '../../merge/model.ts'
 import { matchesAny } from '../../merge/pattern.ts'
 import type { InputFiles } from '../data/files.ts'
-import { digestExpert } from './expert-model.ts'
+import { digestExpert } from './digest-expert.ts'
 import { expectedWeights, type MatchOptions, type WeightSlot } from './match.ts'
 
 /** Weight of a graph → the tensor of the models that it takes, and whether as its transpose. */

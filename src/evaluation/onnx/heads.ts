@@ -4,7 +4,8 @@ import { openCheckpoint } from '../../formats/open-file.ts'
 import type { MergedModel, TensorView } from '../../merge/model.ts'
 import { matchesAny } from '../../merge/pattern.ts'
 import type { InputFiles } from '../data/files.ts'
-import { digestExpert, readExpert } from './expert-model.ts'
+import { digestExpert } from './digest-expert.ts'
+import { readExpert } from './expert-model.ts'
 import type { WeightSlot } from './match.ts'
 
 /**

@@ -1,4 +1,5 @@
-import { Matrix } from 'ml-matrix'
+import type { Matrix } from 'ml-matrix'
+import { mlMatrix } from '../../numerics/ml-matrix.ts'
 import { alpha } from './common-parameters.ts'
 import type { MergeOperator, TensorInput } from './operator.ts'
 import { preparedSum } from './prepared-sum.ts'
@@ -112,5 +113,5 @@ function mergeInside(matrices: readonly Matrix[], density: number): Matrix {
     const agreeing = trimmed.flatMap(values => (Math.sign(values[i]!) === sign ? [values[i]!] : []))
     return agreeing.reduce((total, value) => total + value, 0) / agreeing.length
   })
-  return Matrix.from1DArray(rows, columns, out)
+  return mlMatrix().Matrix.from1DArray(rows, columns, out)
 }

@@ -1,4 +1,5 @@
-import { Matrix } from 'ml-matrix'
+import type { Matrix } from 'ml-matrix'
+import { mlMatrix } from '../../numerics/ml-matrix.ts'
 import { alpha } from './common-parameters.ts'
 import type { MergeOperator, ModelView, Settings, Survey, TensorInput } from './operator.ts'
 import { preparedSum } from './prepared-sum.ts'
@@ -111,7 +112,7 @@ function completeBasis(Q: Matrix): Matrix {
     const length = Math.sqrt(dot(vector, vector))
     if (length > 1e-6) columns.push(vector.map(value => value / length))
   }
-  const whole = new Matrix(n, columns.length)
+  const whole = new (mlMatrix().Matrix)(n, columns.length)
   for (const [j, column] of columns.entries()) whole.setColumn(j, Array.from(column))
   return whole
 }

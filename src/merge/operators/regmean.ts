@@ -1,4 +1,4 @@
-import { CholeskyDecomposition, Matrix, solve } from 'ml-matrix'
+import { mlMatrix } from '../../numerics/ml-matrix.ts'
 import { requireFiniteResult } from './apply.ts'
 import type { MergeOperator } from './operator.ts'
 import { asMatrix, asVector } from './spectral.ts'
@@ -55,6 +55,7 @@ export const regmean: MergeOperator = {
     const rows = inputsAlong === 'rows'
     const [n, outputs] = rows ? [shape[0]!, shape[1]!] : [shape[1]!, shape[0]!]
     const a = Number(parameters.a)
+    const { CholeskyDecomposition, Matrix, solve } = mlMatrix()
     const S = Matrix.zeros(n, n)
     const R = Matrix.zeros(n, outputs) // transposed, for the solver
     for (const [m, gram] of statistics.entries()) {

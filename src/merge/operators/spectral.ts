@@ -1,4 +1,5 @@
-import { Matrix, SingularValueDecomposition } from 'ml-matrix'
+import type { Matrix } from 'ml-matrix'
+import { mlMatrix } from '../../numerics/ml-matrix.ts'
 import type { TensorInput } from './operator.ts'
 import { combination } from './vectors.ts'
 
@@ -12,7 +13,7 @@ export interface Spectrum {
 }
 
 export function asMatrix(values: Float64Array, shape: readonly number[]): Matrix {
-  return Matrix.from1DArray(shape[0]!, shape[1]!, values)
+  return mlMatrix().Matrix.from1DArray(shape[0]!, shape[1]!, values)
 }
 
 export function asVector(matrix: Matrix): Float64Array {
@@ -20,7 +21,7 @@ export function asVector(matrix: Matrix): Float64Array {
 }
 
 export function decompose(A: Matrix): Spectrum {
-  const svd = new SingularValueDecomposition(A, { autoTranspose: true })
+  const svd = new (mlMatrix().SVD)(A, { autoTranspose: true })
   const r = Math.min(A.rows, A.columns)
   return {
     U: svd.leftSingularVectors.subMatrix(0, A.rows - 1, 0, r - 1),
@@ -38,6 +39,7 @@ export function compose({ U, s, V }: Spectrum): Matrix {
 
 /** The first k components. */
 export function leading({ U, s, V }: Spectrum, k: number): Spectrum {
+  const { Matrix } = mlMatrix()
   if (k === 0) return { U: new Matrix(U.rows, 0), s: [], V: new Matrix(V.rows, 0) }
   return {
     U: U.subMatrix(0, U.rows - 1, 0, k - 1),
@@ -48,7 +50,7 @@ export function leading({ U, s, V }: Spectrum, k: number): Spectrum {
 
 /** Columns of all, side by side. */
 export function besides(parts: readonly Matrix[]): Matrix {
-  const whole = new Matrix(
+  const whole = new (mlMatrix().Matrix)(
     parts[0]!.rows,
     parts.reduce((total, part) => total + part.columns, 0),
   )

@@ -1,4 +1,4 @@
-import { CholeskyDecomposition, Matrix, solve } from 'ml-matrix'
+import { mlMatrix } from '../../numerics/ml-matrix.ts'
 import { alpha } from './common-parameters.ts'
 import type { MergeOperator, TensorInput } from './operator.ts'
 import { preparedSum } from './prepared-sum.ts'
@@ -47,6 +47,7 @@ function leastInterference(input: TensorInput): Float64Array[] {
   if (taus.length === 0) return []
   if (!isSpectral(input)) return [meanOf(taskVectors(models, base!))]
   const n = shape[1]!
+  const { CholeskyDecomposition, Matrix, solve } = mlMatrix()
   const S = Matrix.zeros(n, n)
   const R = Matrix.zeros(shape[0]!, n)
   for (const tau of taus) {

@@ -11,7 +11,7 @@ import {
   runExamples,
   type TaskData,
 } from '../array-task.ts'
-import { digestExpert } from '../expert-model.ts'
+import { digestExpert } from '../digest-expert.ts'
 import { FactsRoom } from '../facts-room.ts'
 import { rankOf } from '../label-ranks/rank-of.ts'
 import { topHits } from '../label-ranks/top-hits.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ConfigError, FormatError, show } from '../../../errors.ts'
 import { columnOf } from '../../data/records.ts'
-import { digestExpert } from '../expert-model.ts'
+import { digestExpert } from '../digest-expert.ts'
 import { COMPARED_FACTS, COMPARED_WIDTH, compareTokenRows } from '../language/compare-rows.ts'
 import { encodeText } from '../language/language-graph.ts'
 import { TEXT_FACTS, type TextSizes, textAgreementMetrics, textMetrics } from '../language/text-metrics.ts'
