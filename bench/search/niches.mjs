@@ -2,12 +2,13 @@
 //   run     [--method m2n2] [--start scratch|pretrained] [--pair FILE] [--seeds 42-51] [--passes 50000] [--threads 1] [--out FILE]
 //           one line of JSON per finished run is appended to FILE; what FILE has already is not run again
 //   report  [--out FILE] [--peer FILE]   test accuracy at each tenth of the passes, with standard errors, and times
-// Methods: m2n2, its ablations (see VARIANTS), ga, map-elites, and `pieces`, the strategy over recipes (from trained networks only).
+// Methods: m2n2, its ablations (see VARIANTS), ga, map-elites, cma-es, and `pieces`, the strategy over recipes (from trained networks only).
 // `--pair` starts from two networks in a file: those of the released program, so that both start from the same.
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { createRng } from '../../dist/rng.js'
+import { runCmaEs } from './niches-cma-es.mjs'
 import { runMapElites, runNiches, VARIANTS } from './niches-dense.mjs'
 import { createScorer, loadDigits, mean, onlyClasses, PARAMETERS, train } from './niches-digits.mjs'
 import { runPieces } from './niches-pieces.mjs'
@@ -64,6 +65,7 @@ function readPair(file) {
 
 function evolve(method, vectors, scores, digits, options) {
   if (method === 'map-elites') return runMapElites(vectors, scores, digits.train.y, options)
+  if (method === 'cma-es') return runCmaEs(vectors[0], scores, options)
   if (method === 'pieces') return runPieces(vectors, scores, { ...options, pieces: Number(values.pieces) })
   if (VARIANTS[method] === undefined) throw new Error(`No method "${method}".`)
   return runNiches(vectors, scores, { ...options, ...VARIANTS[method] })
