@@ -180,16 +180,17 @@ function groupByCount(which: readonly number[], evaluation: Scored): number[][] 
 }
 
 export function isBinary(scores: Float32Array): boolean {
-  return scores.every(score => score === 0 || score === 1)
+  for (let i = 0; i < scores.length; i++) if (scores[i] !== 0 && scores[i] !== 1) return false
+  return true
 }
 
 /** Example scores are float32, so their mean agrees with the value to about six digits. */
 export function isMeanOf(value: number, scores: Float32Array): boolean {
   let sum = 0
   let magnitude = 0
-  for (const score of scores) {
-    sum += score
-    magnitude += Math.abs(score)
+  for (let i = 0; i < scores.length; i++) {
+    sum += scores[i]!
+    magnitude += Math.abs(scores[i]!)
   }
   return Math.abs(sum / scores.length - value) <= 1e-5 * (magnitude / scores.length) + 1e-12
 }
