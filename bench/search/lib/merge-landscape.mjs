@@ -43,6 +43,11 @@ export async function openLandscape(name) {
       const { values, exampleScores } = known.get(key)
       return { each: values, ...(pooled ? pool(exampleScores) : { values, exampleScores }) }
     },
+    /** Examples per objective. @param {'search' | 'select' | 'holdout'} split */
+    examples(split) {
+      const counts = executor.exampleCount(split)
+      return pooled ? [counts.reduce((sum, n) => sum + n, 0)] : counts
+    },
     forget: () => known.clear(),
     close: () => executor.close(),
   }

@@ -1,10 +1,11 @@
 // One search on a landscape as `amalgam search` does it: a window of candidates in flight, told in ask order, and a winner
-// named on `select` alone, as it was when these figures were first recorded.
+// named by the examples of `search` and `select` together.
 import { createRng, load, strategyDefinition } from './amalgam.mjs'
 
 const { createParetoArchive } = await load('archive/pareto-archive.js')
 const { toLoss } = await load('objective.js')
 const { scalarize } = await load('scalarization.js')
+const { pooledLoss, searchShares } = await load('winner.js')
 
 /** Candidates of a front that are scored again on `select`: as many as change anything. */
 const FRONT_CAP = 16
@@ -69,10 +70,13 @@ export async function searchMerges({ kind, options = {}, landscape, seed, budget
   async function outcome() {
     const loss = values => scalarize('worst', lossesOf(values), objectives)
     const front = [...archive].sort((a, b) => loss(a.evaluation.values) - loss(b.evaluation.values) || a.id - b.id)
+    const shares = searchShares(landscape.examples('search'), landscape.examples('select'))
     let winner
-    for (const { genome } of front.slice(0, FRONT_CAP)) {
+    for (const { genome, evaluation } of front.slice(0, FRONT_CAP)) {
       const { values } = await landscape.score(genome, 'select')
-      if (winner === undefined || loss(values) < winner.loss) winner = { genome, loss: loss(values) }
+      const pair = { search: evaluation, select: { status: 'scored', values, timing: {} } }
+      const pooled = pooledLoss(pair, shares, objectives, 'worst')
+      if (winner === undefined || pooled < winner.loss) winner = { genome, loss: pooled }
     }
     const { each } = await landscape.score(winner.genome, 'holdout')
     return {
