@@ -149,6 +149,7 @@ export class MixedRun {
     }
   }
 
+  /** The genome at a corner, shape (d,): every gene at a bound. Only where {@link heading} is defined. */
   corner(corner: Corner): Genome {
     return this.#genotype.genome({ x: Float64Array.from(corner, Number), choices: [] })
   }
