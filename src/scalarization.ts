@@ -48,10 +48,25 @@ export function scalarVariance(
   }, 0)
 }
 
-/** offset + Σ slopes_i · value_i, of raw values. */
+/** offset + Σ slopes_i · x_i */
 export interface AffinePiece {
   readonly offset: number
   readonly slopes: readonly number[] // shape (m,)
+}
+
+/** @param point shape (m,). */
+export function pieceAt({ offset, slopes }: AffinePiece, point: readonly number[]): number {
+  return slopes.reduce((sum, slope, i) => sum + slope * point[i]!, offset)
+}
+
+/** The scalarisation as the largest of affine functions of the losses, shape (m,): one piece, or one per objective. */
+export function lossPieces(kind: Scalarization, objectives: readonly Objective[]): AffinePiece[] {
+  // A loss is the raw value or its negative.
+  const signs = objectives.map(objective => toLoss(objective, 1))
+  return scalarPieces(kind, objectives).map(({ offset, slopes }) => ({
+    offset,
+    slopes: slopes.map((slope, i) => slope * signs[i]!),
+  }))
 }
 
 /** The scalarisation as the largest of affine functions of the raw values, shape (m,): one piece, or one per objective. */

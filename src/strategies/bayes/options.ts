@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { SCALARIZATIONS } from '../../scalarization.ts'
+import { initialSpread } from '../initial-spread.ts'
 import type { StrategyDescription } from '../strategy.ts'
 
 const optionsSchema = z.strictObject({
@@ -9,6 +10,7 @@ const optionsSchema = z.strictObject({
     .describe(
       'Scattered candidates before the first model, the declared start included; "auto" is 2 d + 2, from 6 to 20.',
     ),
+  initial_spread: initialSpread,
   noise: z
     .enum(['auto', 'known', 'estimated'])
     .default('auto')
@@ -43,8 +45,16 @@ const optionsSchema = z.strictObject({
     .enum(['auto', 'hypervolume', 'parego', 'scalarized'])
     .default('auto')
     .describe(
-      'Several objectives: a model of each and the expected gain of "hypervolume" (2 or 3 objectives), one model of a new random weighting for ' +
-        'each candidate ("parego"), or of one "scalarized" objective, which finds one point; "auto" is the first, or the second for more than 3.',
+      'Several objectives, a model of each: candidates gain "hypervolume" (2 or 3 objectives), improve a new random weighting each ("parego"), or all ' +
+        'improve the "scalarized" loss, which finds one point; "auto" is the first, or the second for more than 3.',
+    ),
+  winner_share: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.5)
+    .describe(
+      'With several objectives, the share of candidates that look for the least scalarised loss, which names a search’s winner, instead of for the front.',
     ),
   acquisition: z
     .enum(['auto', 'log-ei', 'noisy-log-ei'])

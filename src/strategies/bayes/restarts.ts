@@ -3,10 +3,11 @@ import type { CandidateId, Genome, JsonValue } from '../../candidate.ts'
 import { type RngState, restoreRng } from '../../rng.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, ToldTrial } from '../strategy.ts'
+import { seesOneExactLoss } from './aim.ts'
 import { decodeRows, encodeRows } from './bayes-state.ts'
 import { encodingOf } from './encoding.ts'
 import type { BayesOptions } from './options.ts'
-import { Bayes, designSize, KIND, seesOneExactLoss } from './search.ts'
+import { Bayes, designSize, KIND } from './search.ts'
 
 const VERSION = 2
 /** Logarithm of the expected gain, in deviations of the losses, below which a model has nothing to offer: 0.03 %. */

@@ -4,12 +4,14 @@ import { ConfigError } from '../../errors.ts'
 import { SOBOL_DIMENSIONS, SobolSequence } from '../../numerics/sobol.ts'
 import { referencePoint } from '../../objective.ts'
 import { type Rng, type RngState, restoreRng } from '../../rng.ts'
-import { scalarize } from '../../scalarization.ts'
+import { lossPieces, scalarize } from '../../scalarization.ts'
+import { aroundStart } from '../initial-spread.ts'
 import { lossVariances } from '../noise.ts'
-import { paregoLosses } from '../pareto-scalarization.ts'
+import { paregoPieces } from '../pareto-scalarization.ts'
 import { snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, ToldTrial } from '../strategy.ts'
 import { type Acquisition, logExpectedImprovement } from './acquisition.ts'
+import { type Aim, chooseAim, usesTrustRegion } from './aim.ts'
 import {
   type BayesState,
   decodeFit,
@@ -25,16 +27,18 @@ import { type Encoding, encodingOf } from './encoding.ts'
 import type { Gp } from './gp.ts'
 import { maximize, type Region } from './maximize.ts'
 import { Model } from './model.ts'
-import { hypervolumeCriterion, MAX_HYPERVOLUME_OBJECTIVES } from './multi-objective/hypervolume-criterion.ts'
+import type { Criterion } from './multi-objective/criterion.ts'
+import { hypervolumeCriterion } from './multi-objective/hypervolume-criterion.ts'
+import { scalarizedCriterion } from './multi-objective/scalarized-criterion.ts'
 import { noisyLogExpectedImprovement } from './noisy-log-ei.ts'
 import type { BayesOptions } from './options.ts'
 import { standardization, toTarget } from './output-transform.ts'
 import { selectObservations } from './select-observations.ts'
-import type { Fit, Observation } from './surrogate.ts'
+import type { Fit } from './surrogate.ts'
 import { failureTolerance, newTrustRegion, type TrustRegion, trustBox, updateTrustRegion } from './trust-region.ts'
 
 export const KIND = 'bayes'
-const VERSION = 1
+const VERSION = 3
 
 /** Unit-cube distance below which two genomes are the same. */
 const SAME = 1e-9
@@ -42,11 +46,11 @@ const FIT_LIMIT = 300
 /** Of the observations the model keeps, what trials of earlier runs may take. */
 const PRIOR_SHARE = 0.5
 const ANCHORS = 5
+/** Draws that look for a genome not asked for before. */
+const RANDOM_TRIES = 100
 /** Noise, in deviations of the losses, from which the best value counts as unknown; and draws of what it may be. */
 const NOISY = 0.1
 const NOISY_DRAWS = 16
-/** Genes beyond which a model of the whole box knows too little. */
-const GLOBAL_GENES = 100
 
 export class Bayes implements Strategy {
   readonly kind = KIND
@@ -58,8 +62,8 @@ export class Bayes implements Strategy {
   readonly #starts: readonly Genome[]
   readonly #prior: readonly Told[]
   readonly #design: SobolSequence | undefined
-  readonly #criterion: Criterion
-  /** One per objective for `hypervolume`, otherwise one. */
+  readonly #aim: Aim
+  /** One per objective. */
   #models: readonly Model[]
   #asked = 0
   #pending = new Map<CandidateId, Genome>()
@@ -78,7 +82,7 @@ export class Bayes implements Strategy {
     this.#context = context
     this.#options = options
     this.#encoding = encodingOf(domain)
-    this.#criterion = chooseCriterion(options.criterion, context.objectives.length)
+    this.#aim = chooseAim(options.criterion, context.objectives.length)
     this.#models = this.#newModels([])
     this.#rngState = rng
     this.#rng = restoreRng(rng)
@@ -87,7 +91,7 @@ export class Bayes implements Strategy {
       (context.prior ?? []).map(trial => this.#toldOf(trial)),
       Math.floor(PRIOR_SHARE * options.max_observations),
     )
-    this.#trustRegion = usesTrustRegion(options.trust_region, d, this.#criterion) ? newTrustRegion(0) : undefined
+    this.#trustRegion = usesTrustRegion(options.trust_region, d, this.#aim) ? newTrustRegion(0) : undefined
     this.#design = d <= SOBOL_DIMENSIONS ? new SobolSequence(d, this.#rng.split('design')) : undefined
   }
 
@@ -134,7 +138,7 @@ export class Bayes implements Strategy {
 
   diagnostics(): Readonly<Record<string, JsonValue>> {
     return {
-      criterion: this.#criterion,
+      criterion: this.#aim,
       observations: this.#told.length + this.#fresh.size,
       priorObservations: this.#prior.length,
       pending: this.#pending.size,
@@ -220,11 +224,12 @@ export class Bayes implements Strategy {
   /** The whole cube, or the trust region around the best genome. */
   #region(best: Genome | undefined): Region {
     const d = this.#encoding.domain.genes.length
-    const fit = this.#models[0]!.fit
-    if (this.#trustRegion === undefined || fit === undefined || best === undefined) {
+    const fits = this.#models.flatMap(model => model.fit ?? [])
+    if (this.#trustRegion === undefined || fits.length === 0 || best === undefined) {
       return { low: new Float64Array(d), high: new Float64Array(d).fill(1) }
     }
-    return trustBox(this.#encoding, fit.parameters.lengthscales, best, this.#trustRegion.length)
+    const lengthscales = geometricMean(fits.map(fit => fit.parameters.lengthscales))
+    return trustBox(this.#encoding, lengthscales, best, this.#trustRegion.length)
   }
 
   /** The start and known recipes, then scattered points; `undefined` once models take over. */
@@ -237,11 +242,20 @@ export class Bayes implements Strategy {
     return since < size ? this.#scattered(id) : undefined
   }
 
+  /** Around the start; anywhere, where that has been asked for already, as happens with genes of few values. */
   #scattered(id: CandidateId): Genome {
-    const index = id - this.#starts.length
-    if (this.#design !== undefined) return this.#encoding.decode(this.#design.point(index))
+    const { domain } = this.#encoding
     const rng = this.#rng.split(`scattered ${id}`)
-    return this.#encoding.decode(Float64Array.from(this.#encoding.domain.genes, () => rng.uniform()))
+    const uniform = (): Float64Array => Float64Array.from(domain.genes, () => rng.uniform())
+    const point = this.#design?.point(id - this.#starts.length) ?? uniform()
+    let genome = this.#encoding.decode(aroundStart(domain, point, this.#options.initial_spread))
+    if (domain.genes.some(gene => gene.kind === 'real')) return genome
+    const known = [...this.#told, ...this.#fresh.values()].map(t => t.genome)
+    const taken = [...known, ...this.#pending.values()].map(other => this.#encoding.encode(other))
+    for (let tries = 0; tries < RANDOM_TRIES && isTaken(this.#encoding, genome, taken); tries++) {
+      genome = this.#encoding.decode(uniform())
+    }
+    return genome
   }
 
   #scalarLoss({ losses }: Told): number | undefined {
@@ -259,32 +273,36 @@ export class Bayes implements Strategy {
 
   /** What candidate `id` shall maximise, and genomes to look around; `undefined` while nothing has been scored. */
   #target(id: CandidateId, told: readonly Told[]): Target | undefined {
-    return this.#criterion === 'hypervolume' ? this.#hypervolumeTarget(id, told) : this.#scalarTarget(id, told)
+    const gps = []
+    for (const [j, model] of this.#models.entries()) {
+      const observations = told.map(t => ({ genome: t.genome, loss: t.losses?.[j], variance: t.variances[j] }))
+      model.update(observations, this.#rng.split(this.#models.length === 1 ? `fit ${id}` : `fit ${id} ${j}`))
+      const gp = model.process(observations, this.#pending)
+      if (gp === undefined) return undefined
+      gps.push(gp)
+    }
+    const genomes = [...told.map(t => t.genome), ...this.#pending.values()]
+    const { acquisition, anchors } =
+      this.#models.length === 1 ? this.#lossTarget(id, gps[0]!, told) : this.#objectivesTarget(id, gps, told)
+    return {
+      isExact: this.#models.length === 1 && !this.#isNoisy(gps[0]!),
+      acquisition,
+      anchors: anchors.map(i => genomes[i]!),
+    }
   }
 
-  #scalarTarget(id: CandidateId, told: readonly Told[]): Target | undefined {
-    const model = this.#models[0]!
-    const observations = this.#scalarObservations(id, told)
-    const rng = this.#rng.split(`fit ${id}`)
-    // Another weighting is another loss.
-    if (this.#criterion === 'parego') model.refit(observations, rng)
-    else model.update(observations, rng)
-    const gp = model.process(observations, this.#pending)
-    if (gp === undefined) return undefined
+  #lossTarget(id: CandidateId, gp: Gp, told: readonly Told[]): Criterion {
     const means = gp.fittedMeans()
     // Around the best by the model, not by the loss seen: under noise the least loss is the luckiest.
-    const order = observations.map((_, i) => i).filter(i => observations[i]!.loss !== undefined)
+    const order = told.map((_, i) => i).filter(i => told[i]!.losses !== undefined)
     order.sort((a, b) => means[a]! - means[b]! || a - b)
-    const anchors = order.slice(0, ANCHORS).map(i => observations[i]!.genome)
-    const best = means.reduce((a, b) => Math.min(a, b))
-    const isNoisy = this.#isNoisy(gp)
-    return {
-      isExact: !isNoisy && this.#criterion === 'scalarized',
-      acquisition: isNoisy
-        ? noisyLogExpectedImprovement(gp, NOISY_DRAWS, this.#rng.split(`draws ${id}`))
-        : logExpectedImprovement(gp, best),
-      anchors,
-    }
+    const acquisition = this.#isNoisy(gp)
+      ? noisyLogExpectedImprovement(gp, NOISY_DRAWS, this.#rng.split(`draws ${id}`))
+      : logExpectedImprovement(
+          gp,
+          means.reduce((a, b) => Math.min(a, b)),
+        )
+    return { acquisition, anchors: order.slice(0, ANCHORS) }
   }
 
   #isNoisy(gp: Gp): boolean {
@@ -292,49 +310,36 @@ export class Bayes implements Strategy {
     return acquisition === 'auto' ? gp.meanNoise() > NOISY ** 2 : acquisition === 'noisy-log-ei'
   }
 
-  #hypervolumeTarget(id: CandidateId, told: readonly Told[]): Target | undefined {
-    const gps = []
-    for (const [j, model] of this.#models.entries()) {
-      const observations = told.map(t => ({ genome: t.genome, loss: t.losses?.[j], variance: t.variances[j] }))
-      model.update(observations, this.#rng.split(`fit ${id} ${j}`))
-      const gp = model.process(observations, this.#pending)
-      if (gp === undefined) return undefined
-      gps.push(gp)
+  #objectivesTarget(id: CandidateId, gps: readonly Gp[], told: readonly Told[]): Criterion {
+    const { objectives } = this.#context
+    const transforms = this.#models.map(model => model.fit!.transform)
+    if (this.#aim === 'hypervolume' && !this.#isForWinner(id)) {
+      const limits = referencePoint(objectives).map((loss, j) => toTarget(transforms[j]!, loss))
+      return hypervolumeCriterion(gps, limits, ANCHORS)
     }
-    const limits = referencePoint(this.#context.objectives)
-    const reference = limits.map((loss, j) => toTarget(this.#models[j]!.fit!.transform, loss))
-    const { acquisition, anchors } = hypervolumeCriterion(gps, reference, ANCHORS)
-    const genomes = [...told.map(t => t.genome), ...this.#pending.values()]
-    return { isExact: false, acquisition, anchors: anchors.map(i => genomes[i]!) }
+    const pieces =
+      this.#aim === 'parego' && !this.#isForWinner(id)
+        ? paregoPieces(
+            told.flatMap(t => (t.losses === undefined ? [] : [t.losses])),
+            this.#rng.split(`weights ${id}`),
+          )
+        : lossPieces(this.#options.scalarization, objectives)
+    return scalarizedCriterion(gps, transforms, pieces, ANCHORS)
   }
 
-  /** One loss per trial: the only one, candidate `id`'s random weighting, or the declared scalarization. */
-  #scalarObservations(id: CandidateId, told: readonly Told[]): Observation[] {
-    const { objectives } = this.#context
-    if (this.#criterion !== 'parego') {
-      return told.map(t => ({
-        genome: t.genome,
-        loss: t.losses && scalarize(this.#options.scalarization, t.losses, objectives),
-        variance: objectives.length === 1 ? t.variances[0] : undefined,
-      }))
-    }
-    const scored = told.flatMap(t => (t.losses === undefined ? [] : [t.losses]))
-    const scalars = scored.length === 0 ? [] : paregoLosses(scored, this.#rng.split(`weights ${id}`))
-    const next = scalars.values()
-    return told.map(t => ({
-      genome: t.genome,
-      loss: t.losses === undefined ? undefined : next.next().value,
-      variance: undefined,
-    }))
+  /** Whether candidate `id` is one of those that look for the point that will be named, rather than for the front. */
+  #isForWinner(id: CandidateId): boolean {
+    const share = this.#options.winner_share
+    return Math.floor((id + 1) * share) > Math.floor(id * share)
   }
 
   #newModels(fits: readonly (Fit | undefined)[]): readonly Model[] {
     const { noise, output_transform } = this.#options
-    const several = this.#criterion === 'hypervolume'
-    // Hypervolume is measured in the losses' own units, which an affine transform keeps.
-    const transform = several ? 'none' : output_transform
+    const m = this.#context.objectives.length
+    // Hypervolume is measured in the losses' own units and scalarisations are piecewise affine in them, which an affine transform keeps.
+    const transform = m === 1 ? output_transform : 'none'
     return Array.from(
-      { length: several ? this.#context.objectives.length : 1 },
+      { length: m },
       (_, j) => new Model(this.#encoding, { noise, transform, fitLimit: FIT_LIMIT }, fits[j]),
     )
   }
@@ -388,7 +393,7 @@ export class Bayes implements Strategy {
   #ranks(told: readonly Told[]): readonly (number | undefined)[] {
     const { objectives } = this.#context
     const { scalarization } = this.#options
-    if (this.#criterion === 'scalarized') {
+    if (this.#aim === 'scalarized') {
       return told.map(t => t.losses && scalarize(scalarization, t.losses, objectives))
     }
     const scored = told.flatMap((t, i) => (t.losses === undefined ? [] : [{ i, losses: t.losses }]))
@@ -399,9 +404,6 @@ export class Bayes implements Strategy {
   }
 }
 
-/** `scalarized` for a single objective, whatever the option. */
-type Criterion = 'hypervolume' | 'parego' | 'scalarized'
-
 /** What one candidate maximises. */
 interface Target {
   /** The logarithm of the expected improvement of a loss that is known but for negligible noise. */
@@ -410,47 +412,19 @@ interface Target {
   readonly anchors: readonly Genome[]
 }
 
-/** @throws {ConfigError} for `hypervolume` with more objectives than it takes. */
-function chooseCriterion(option: BayesOptions['criterion'], objectives: number): Criterion {
-  if (objectives === 1) return 'scalarized'
-  if (option !== 'hypervolume' || objectives <= MAX_HYPERVOLUME_OBJECTIVES) {
-    if (option !== 'auto') return option
-    return objectives <= MAX_HYPERVOLUME_OBJECTIVES ? 'hypervolume' : 'parego'
-  }
-  throw new ConfigError(
-    `Strategy "bayes" takes criterion "hypervolume" for 2 or 3 objectives, but there are ${objectives}.`,
-    { hint: 'Use criterion "parego", or leave it at "auto".' },
-  )
-}
-
 /** Scattered candidates before the first model. */
 export function designSize({ initial_points: wanted }: BayesOptions, genes: number): number {
   return wanted === 'auto' ? Math.min(20, Math.max(6, 2 * genes + 2)) : wanted
 }
 
-/** Whether there is one loss, of which the options do not say that it is noisy, and one model of the whole box. */
-export function seesOneExactLoss({ domain, objectives }: StrategyContext, options: BayesOptions): boolean {
-  const criterion = chooseCriterion(options.criterion, objectives.length)
-  const isGlobal = !usesTrustRegion(options.trust_region, domain.genes.length, criterion)
-  return isGlobal && criterion === 'scalarized' && options.acquisition !== 'noisy-log-ei'
-}
-
-/** A trust region knows one best point: it takes a single loss. */
-function usesTrustRegion(option: BayesOptions['trust_region'], d: number, criterion: Criterion): boolean {
-  if (option === true && criterion !== 'scalarized') {
-    throw new ConfigError(
-      `Strategy "bayes" takes a trust region with one loss, but criterion "${criterion}" has several.`,
-      {
-        hint: 'Use criterion "scalarized", or leave "trust_region" at "auto".',
-      },
-    )
-  }
-  return option === 'auto' ? d > GLOBAL_GENES && criterion === 'scalarized' : option
-}
-
 function isTaken(encoding: Encoding, genome: Genome, taken: readonly Float64Array[]): boolean {
   const inputs = encoding.encode(genome)
   return taken.some(other => other.every((value, k) => Math.abs(value - inputs[k]!) < SAME))
+}
+
+/** Per coordinate, of vectors of equal shape. */
+function geometricMean(vectors: readonly Float64Array[]): Float64Array {
+  return vectors[0]!.map((_, k) => Math.exp(vectors.reduce((sum, v) => sum + Math.log(v[k]!), 0) / vectors.length))
 }
 
 function distinct(encoding: Encoding, genomes: readonly Genome[]): Genome[] {

@@ -49,7 +49,7 @@ class Forest implements Strategy {
     this.#rng = rng
     this.#observations = observations
     this.#space = new ForestSpace(domain)
-    this.#design = new InitialDesign(domain, guesses, rng)
+    this.#design = new InitialDesign(domain, guesses, rng, options.initial_spread)
     const { initial_design: size } = options
     const wanted = size === 'auto' ? Math.min(10 * domain.genes.length, Math.ceil((budget ?? 100) / 4)) : size
     this.#designSize = Math.max(this.#design.known, wanted - prior.length)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { initialSpread } from '../initial-spread.ts'
 import type { StrategyDescription } from '../strategy.ts'
 
 const optionsSchema = z.strictObject({
@@ -11,6 +12,7 @@ const optionsSchema = z.strictObject({
     .describe(
       'Evenly spread candidates until this many have been scored; the declared start and known recipes come first.',
     ),
+  initial_spread: initialSpread,
   candidates: z
     .number()
     .int()

@@ -44,7 +44,7 @@ class Tpe implements Strategy {
     this.#rng = rng
     this.#observations = observations
     this.#conditions = conditionsOf(context.domain)
-    this.#design = new InitialDesign(context.domain, context.guesses, rng)
+    this.#design = new InitialDesign(context.domain, context.guesses, rng, options.initial_spread)
   }
 
   ask(count: number): readonly Proposal[] {

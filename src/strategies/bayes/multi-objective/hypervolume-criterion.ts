@@ -1,19 +1,13 @@
 import { nonDominatedSort } from '../../../archive/dominance.ts'
 import { hypervolumeSubset } from '../../../archive/hypervolume-subset.ts'
-import type { Acquisition } from '../acquisition.ts'
 import type { Gp } from '../gp.ts'
 import { nonDominatedBoxes } from './boxes.ts'
+import type { Criterion } from './criterion.ts'
 import { logExpectedHypervolumeImprovement } from './log-ehvi.ts'
 import { effectiveReference } from './reference.ts'
 
 /** Objectives up to which hypervolume improvement is computed; more go by random scalarisation. */
 export const MAX_HYPERVOLUME_OBJECTIVES = 3
-
-export interface HypervolumeCriterion {
-  readonly acquisition: Acquisition
-  /** Observations to search around, the most valuable of the front first. */
-  readonly anchors: readonly number[]
-}
 
 /**
  * The criterion for two or three objectives. The front to improve on is that of the models' means at their observations, so that noise is taken
@@ -23,11 +17,7 @@ export interface HypervolumeCriterion {
  * @param reference shape (m,), in the models' units.
  * @param anchors how many at most.
  */
-export function hypervolumeCriterion(
-  gps: readonly Gp[],
-  reference: readonly number[],
-  anchors: number,
-): HypervolumeCriterion {
+export function hypervolumeCriterion(gps: readonly Gp[], reference: readonly number[], anchors: number): Criterion {
   const columns = gps.map(gp => gp.fittedMeans())
   const points = Array.from(columns[0]!, (_, i) => columns.map(column => column[i]!))
   const members = nonDominatedSort(points)[0]!
