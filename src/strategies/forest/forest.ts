@@ -1,15 +1,15 @@
 import { z } from 'zod'
-import type { Genome, JsonValue } from '../../candidate.ts'
+import type { CandidateId, Genome, JsonValue } from '../../candidate.ts'
 import { ConfigError } from '../../errors.ts'
-import { logH } from '../../numerics/normal.ts'
 import { type Rng, restoreRng } from '../../rng.ts'
-import { scalarize } from '../../scalarization.ts'
+import { lossPieces } from '../../scalarization.ts'
 import { InitialDesign } from '../initial-design.ts'
 import { Observations, observationsSchema } from '../observations.ts'
-import { paregoLosses } from '../pareto-scalarization.ts'
+import { paregoPieces } from '../pareto-scalarization.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
 import { maximizeAcquisition } from './acquisition-search.ts'
+import { type ForestCriterion, largestCriterion, lossCriterion } from './criteria.ts'
 import { ForestSpace } from './forest-space.ts'
 import { type ForestStrategyOptions, forestDescription } from './options.ts'
 import { RegressionForest } from './regression-forest.ts'
@@ -20,16 +20,14 @@ import { logTargets } from './targets.ts'
  * genome with the largest expected improvement under it; now and then a random genome instead. Forests take categorical and conditional
  * genes as they are, which Gaussian processes do not.
  *
- * Several objectives by ParEGO: every proposal has a weight vector of its own. Candidates still out enter with the loss the forest predicts
- * for them, so that a batch spreads. Failed candidates count as bad as the worst scored one.
+ * Several objectives have a forest each. Every second proposal improves the loss that names a winner, the others a weighting of their own (ParEGO's).
+ * Candidates still out enter with the losses the forests predict for them, so that a batch spreads. Failed candidates count as bad as the
+ * worst scored one.
  */
 const KIND = forestDescription.kind
 const VERSION = 1
 
 const stateSchema = z.strictObject({ rng: rngStateSchema, observations: observationsSchema })
-
-/** Expected improvement needs some doubt: a forest whose trees agree has none. */
-const LEAST_DEVIATION = 1e-8
 
 class Forest implements Strategy {
   readonly kind = KIND
@@ -91,25 +89,12 @@ class Forest implements Strategy {
 
     const genomes = [...kept.map(entry => entry.genome), ...pending]
     const inputs = genomes.map(genome => this.#space.input(genome))
-    const targets = logTargets(this.#scalarLosses())
-    let forest = this.#fit(inputs, targets)
-    if (pending.length > 0) {
-      const believed = inputs.slice(kept.length).map(input => forest.predict(input).mean)
-      forest = this.#fit(inputs, Float64Array.from([...targets, ...believed]))
-    }
-
-    const means = inputs.map(input => forest.predict(input).mean)
-    const best = Math.min(...means)
-    const bestFirst = genomes.map((_, i) => i).sort((a, b) => means[a]! - means[b]! || b - a)
-    const logExpectedImprovement = (genome: Genome): number => {
-      const { mean, variance } = forest.predict(this.#space.input(genome))
-      const deviation = Math.max(LEAST_DEVIATION, Math.sqrt(variance))
-      return logH((best - mean) / deviation) + Math.log(deviation)
-    }
+    const { logExpectedImprovement, believed } = this.#criterion(asked, inputs)
+    const bestFirst = genomes.map((_, i) => i).sort((a, b) => believed[a]! - believed[b]! || b - a)
     const seen = new Set(genomes.map(genome => genome.join()))
     const genome = maximizeAcquisition(
       this.#space,
-      logExpectedImprovement,
+      candidate => logExpectedImprovement(this.#space.input(candidate)),
       bestFirst.map(i => genomes[i]!),
       { challengers: this.#options.challengers, starts: this.#options.local_searches },
       candidate => seen.has(candidate.join()),
@@ -118,19 +103,38 @@ class Forest implements Strategy {
     return genome ?? this.#space.random(this.#rng)
   }
 
-  /** One loss per kept trial; failed ones get the worst. */
-  #scalarLosses(): number[] {
-    const { kept } = this.#observations
+  /** What candidate `id` shall improve: the loss, the scalarised losses, or, of several, a weighting of its own. */
+  #criterion(id: CandidateId, inputs: readonly Float64Array[]): ForestCriterion {
     const { objectives } = this.#context
-    const { scalarization } = this.#options
-    const scored = kept.flatMap(entry => (entry.losses === undefined ? [] : [entry.losses]))
-    const scalars =
-      scalarization === 'parego' && objectives.length > 1
-        ? paregoLosses(scored, this.#rng)
-        : scored.map(losses => scalarize(scalarization === 'mean' ? 'mean' : 'worst', losses, objectives))
-    const worst = scalars.reduce((most, loss) => Math.max(most, loss), Number.NEGATIVE_INFINITY)
-    const next = scalars.values()
-    return kept.map(entry => (entry.losses === undefined ? worst : next.next().value!))
+    if (objectives.length === 1) {
+      return lossCriterion(this.#believing(inputs, logTargets(this.#losses(0))), inputs)
+    }
+    const { scalarization, winner_share: share } = this.#options
+    const forests = objectives.map((_, j) => this.#believing(inputs, Float64Array.from(this.#losses(j))))
+    const scored = this.#observations.kept.flatMap(({ losses }) => (losses === undefined ? [] : [losses]))
+    const isForWinner = Math.floor((id + 1) * share) > Math.floor(id * share)
+    const pieces =
+      scalarization !== 'parego'
+        ? lossPieces(scalarization, objectives)
+        : isForWinner
+          ? lossPieces('worst', objectives)
+          : paregoPieces(scored, this.#rng)
+    return largestCriterion(forests, pieces, inputs)
+  }
+
+  /** Of every kept trial; failed ones get the worst. */
+  #losses(objective: number): number[] {
+    const losses = this.#observations.kept.map(entry => entry.losses?.[objective])
+    const worst = losses.reduce<number>((most, loss) => Math.max(most, loss ?? most), Number.NEGATIVE_INFINITY)
+    return losses.map(loss => loss ?? worst)
+  }
+
+  /** A forest of what was told, and of candidates still out as it believes they will come out. @param targets of the first inputs. */
+  #believing(inputs: readonly Float64Array[], targets: Float64Array): RegressionForest {
+    const forest = this.#fit(inputs, targets)
+    if (targets.length === inputs.length) return forest
+    const believed = inputs.slice(targets.length).map(input => forest.predict(input).mean)
+    return this.#fit(inputs, Float64Array.from([...targets, ...believed]))
   }
 
   /** Of the first inputs, as many as there are targets. */

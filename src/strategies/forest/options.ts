@@ -37,8 +37,16 @@ const optionsSchema = z.strictObject({
     .enum(['parego', ...SCALARIZATIONS])
     .default('parego')
     .describe(
-      'How several objectives become one: "parego" draws new weights for every proposal and searches the whole front; "worst" normalised ' +
-        'objective, or their "mean", searches one point.',
+      'What several objectives are searched for, with a forest for each: "parego" draws new weights for every proposal and searches the whole front; ' +
+        '"worst" normalised objective, or their "mean", searches one point.',
+    ),
+  winner_share: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.5)
+    .describe(
+      'With "parego", the share of proposals that improve the worst normalised objective, which names a search’s winner, instead of drawing weights.',
     ),
   data_limit: z
     .number()
