@@ -38,7 +38,7 @@ export function createProgram(): Command {
     .command('search')
     .description('start a search from a search-space file')
     .argument('<space.yaml>', 'search space: models, genes, evaluator, strategy')
-    .option('--strategy <name>', 'how to search; "amalgam strategies" lists them (default: the file’s, else cma-es)')
+    .option('--strategy <name>', 'how to search; "amalgam strategies" lists them (default: the file’s, else auto)')
     .option('--budget <n>', 'candidates to evaluate', wholeNumber('--budget', 1))
     .option('--seed <n>', 'seed of everything random', wholeNumber('--seed', Number.MIN_SAFE_INTEGER))
     .option(

@@ -20,7 +20,7 @@ export function searchFileJsonSchema(): JsonSchema {
   const described = searchFileSchema.extend({
     strategy: z
       .union([names, ...strategies])
-      .default('cma-es')
+      .default('auto')
       .describe(descriptionOf('strategy')),
     evaluator: z
       .union([z.string().min(1), ...evaluators()])

@@ -65,7 +65,7 @@ export const searchFileSchema = z.strictObject({
     .describe('Which objectives of the evaluator to optimise. Default: all.'),
   strategy: z
     .union([z.string().min(1), z.looseObject({ kind: z.string() })])
-    .default('cma-es')
+    .default('auto')
     .describe('How to search: the name of a strategy, or {kind: NAME, ...its options}.'),
   warm_start: z
     .string()

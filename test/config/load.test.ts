@@ -79,7 +79,7 @@ describe('loadSearchConfig', () => {
         id: 'digits',
         options: expect.objectContaining({ graph: fixture('models/graph.onnx'), batch_size: 256 }),
       },
-      strategy: { kind: 'cma-es', options: expect.objectContaining({ population_size: 'auto' }) },
+      strategy: { kind: 'auto', options: expect.objectContaining({ model_evaluations: 250 }) },
       budget: 100,
       seed: 0,
       slots: 8,

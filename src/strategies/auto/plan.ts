@@ -7,6 +7,7 @@ import type { StrategyContext } from '../strategy.ts'
  * 2. More genes than a Gaussian process can tell apart, or trials enough to begin with: evolution from the start.
  * 3. Otherwise a Gaussian process.
  * 4. Where the budget is at least twice what a model is given, evolution goes on from its trials.
+ * 5. Evolution with several objectives looks for the winner first and then for the front, half of what is left each.
  *
  * That a model comes first and evolution takes over after some 250 trials is what Optuna's AutoSampler does, too.
  */
@@ -56,30 +57,28 @@ const MOST_CHOICES = 0.3
 
 export function planOf(shape: SearchShape): readonly Phase[] {
   const { genes, choices, conditional, objectives, budget, prior, modelEvaluations } = shape
-  const modelFirst = (strategy: ArmKind, then: ArmKind, because: string): readonly Phase[] => {
+  const modelFirst = (strategy: ArmKind, because: string, then?: ArmKind): readonly Phase[] => {
     const until = modelEnd(shape)
     if (until === Infinity) return [{ strategy, until, because }]
     const size = budget === undefined ? 'an open budget' : plural(budget, 'evaluation')
     const after = `${size}; after ${modelEvaluations} evolution gets more out of the rest`
-    return [
-      { strategy, until, because },
-      { strategy: then, until: Infinity, because: after },
-    ]
+    const rest =
+      then === undefined ? evolution(shape, until, after) : [{ strategy: then, until: Infinity, because: after }]
+    return [{ strategy, until, because }, ...rest]
   }
   if (conditional || choices > MOST_CHOICES) {
     const because = conditional
       ? 'some genes are conditional'
       : `${Math.round(100 * choices)} % of the genes are choices`
-    return modelFirst('forest', objectives === 1 ? 'tpe' : evolutionOf(shape), because)
+    return modelFirst('forest', because, objectives === 1 ? 'tpe' : undefined)
   }
   const size = `${plural(genes, 'gene')}, ${plural(objectives, 'objective')}`
-  if (genes > MOST_MODEL_GENES)
-    return [{ strategy: evolutionOf(shape), until: Infinity, because: `${size}: too many genes for a model` }]
+  if (genes > MOST_MODEL_GENES) return evolution(shape, 0, `${size}: too many genes for a model`)
   if (prior >= modelEvaluations) {
     const because = `${size}, and ${plural(prior, 'trial')} to begin with`
-    return [{ strategy: evolutionOf(shape), until: Infinity, because }]
+    return evolution(shape, 0, because)
   }
-  return modelFirst('bayes', evolutionOf(shape), `${size}: a model makes the most of few evaluations`)
+  return modelFirst('bayes', `${size}: a model makes the most of few evaluations`)
 }
 
 /** Where less than as much again is left, a change is not worth a new beginning. */
@@ -87,9 +86,23 @@ function modelEnd({ budget, modelEvaluations }: SearchShape): number {
   return budget !== undefined && budget < 2 * modelEvaluations ? Infinity : modelEvaluations
 }
 
-function evolutionOf({ objectives }: SearchShape): ArmKind {
-  if (objectives === 1) return 'cma-es'
-  return objectives <= 3 ? 'sms-emoa' : 'nsga3'
+/**
+ * Evolution of what `from` candidates leave: of a front that has been widened, no strategy for fronts improves the best compromise, and the one that
+ * does leaves the front as it is. So one after the other, if it is known how much is left.
+ */
+function evolution({ objectives, budget }: SearchShape, from: number, because: string): readonly Phase[] {
+  if (objectives === 1) return [{ strategy: 'cma-es', until: Infinity, because }]
+  const front = objectives <= 3 ? 'sms-emoa' : 'nsga3'
+  if (budget === undefined) return [{ strategy: front, until: Infinity, because }]
+  const half = from + Math.floor((budget - from) / 2)
+  return [
+    { strategy: 'cma-es', until: half, because },
+    {
+      strategy: front,
+      until: Infinity,
+      because: 'half of what was left went to the winner, the rest is for the front',
+    },
+  ]
 }
 
 function plural(count: number, noun: string): string {

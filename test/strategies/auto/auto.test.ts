@@ -95,10 +95,12 @@ describe('the plan of auto', () => {
     [{ genes: 101 }, 'cma-es'],
     [{ choices: 0.3 }, 'bayes to 250, cma-es'],
     [{ choices: 0.31 }, 'forest to 250, tpe'],
-    [{ conditional: true, objectives: 2 }, 'forest to 250, sms-emoa'],
-    [{ objectives: 3 }, 'bayes to 250, sms-emoa'],
-    [{ objectives: 4 }, 'bayes to 250, nsga3'],
-    [{ objectives: 4, genes: 300 }, 'nsga3'],
+    [{ conditional: true, objectives: 2 }, 'forest to 250, cma-es to 625, sms-emoa'],
+    [{ objectives: 3 }, 'bayes to 250, cma-es to 625, sms-emoa'],
+    [{ objectives: 3, budget: undefined }, 'bayes to 250, sms-emoa'],
+    [{ objectives: 3, budget: 300 }, 'bayes'],
+    [{ objectives: 4 }, 'bayes to 250, cma-es to 625, nsga3'],
+    [{ objectives: 4, genes: 300 }, 'cma-es to 500, nsga3'],
   ])('for %j is %s', (more, expected) => {
     expect(plan(more)).toBe(expected)
   })
