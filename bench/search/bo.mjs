@@ -10,6 +10,9 @@ import { uniforms } from './lib/uniforms.mjs'
 
 const BUDGET = 200
 const CHECKPOINTS = [50, 100, 200]
+/** The start is drawn at random here and says nothing, so first candidates are scattered over the whole box, as the peers scatter theirs. */
+const SPREAD = { initial_spread: 1 }
+const SCATTERING = ['bayes', 'forest', 'tpe']
 const USUAL = ['bayes', 'forest', 'tpe', 'cma-es', 'sobol', 'random']
 
 const {
@@ -22,7 +25,8 @@ const {
 
 const lines = solvers.map(({ label }) => new Lines('bo', label, { fresh }))
 for (const seed of seeds) {
-  solvers.forEach(({ kind, options, label }, i) => {
+  solvers.forEach(({ kind, options: given, label }, i) => {
+    const options = { ...(SCATTERING.includes(kind) && SPREAD), ...given }
     for (const problem of problems) {
       const { low, high, loss, minimum } = BO_PROBLEMS[problem](seed)
       const d = low.length

@@ -113,6 +113,6 @@ export const cmaEsDescription: StrategyDescription<CmaEsOptions> = {
     'N. Hansen, "The CMA Evolution Strategy: A Tutorial", 2016, https://arxiv.org/abs/1604.00772; restarts: N. Hansen, GECCO 2009 ' +
     'workshop; integer and categorical genes: R. Hamano et al., "CatCMA with Margin", GECCO 2025, https://arxiv.org/abs/2504.07884',
   summary:
-    'Covariance matrix adaptation: the default for more than a few hundred evaluations; integer and categorical genes by CatCMA with margin.',
+    'Covariance matrix adaptation, for hundreds of evaluations and more; integer and categorical genes by CatCMA with margin.',
   options: optionsSchema,
 }
