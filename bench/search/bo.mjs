@@ -12,7 +12,7 @@ const BUDGET = 200
 const CHECKPOINTS = [50, 100, 200]
 /** The start is drawn at random here and says nothing, so first candidates are scattered over the whole box, as the peers scatter theirs. */
 const SPREAD = { initial_spread: 1 }
-const SCATTERING = ['bayes', 'forest', 'tpe']
+const SCATTERING = ['bayes', 'forest']
 const USUAL = ['bayes', 'forest', 'tpe', 'cma-es', 'sobol', 'random']
 
 const {

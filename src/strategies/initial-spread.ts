@@ -3,14 +3,15 @@ import type { Domain } from '../candidate.ts'
 import { toUnitCube } from './unit-cube.ts'
 
 /** Option of strategies that scatter candidates before they have a model. */
-export const initialSpread = z
-  .number()
-  .gt(0)
-  .max(1)
-  .default(0.5)
-  .describe(
-    'Share of every range, around the declared start, over which the first candidates are scattered: 1 is the whole box, for a start that says nothing.',
-  )
+export const initialSpread = (usual: number) =>
+  z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(usual)
+    .describe(
+      'Share of every range, around the declared start, over which the first candidates are scattered: 1 is the whole box, for a start that says nothing.',
+    )
 
 /**
  * A point of the unit cube drawn towards the declared start: uniform in the cube becomes uniform in a box of side `spread` that holds the start and

@@ -10,7 +10,7 @@ const optionsSchema = z.strictObject({
     .describe(
       'Scattered candidates before the first model, the declared start included; "auto" is 2 d + 2, from 6 to 20.',
     ),
-  initial_spread: initialSpread,
+  initial_spread: initialSpread(0.5),
   noise: z
     .enum(['auto', 'known', 'estimated'])
     .default('auto')

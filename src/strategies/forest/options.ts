@@ -11,7 +11,7 @@ const optionsSchema = z.strictObject({
       'Evenly spread candidates before the first model, the declared start and known recipes included; "auto" is 10 per gene, at most ' +
         'a quarter of the budget (25 where no budget is known).',
     ),
-  initial_spread: initialSpread,
+  initial_spread: initialSpread(0.5),
   trees: z.number().int().min(1).max(1000).default(10).describe('Trees of the forest.'),
   challengers: z
     .number()

@@ -12,7 +12,7 @@ const optionsSchema = z.strictObject({
     .describe(
       'Evenly spread candidates until this many have been scored; the declared start and known recipes come first.',
     ),
-  initial_spread: initialSpread,
+  initial_spread: initialSpread(1),
   candidates: z
     .number()
     .int()
