@@ -36,6 +36,7 @@ export const stateSchema = z.strictObject({
   losses: z.string(), // (n, m); NaN: failed
   variances: z.string(), // (n, m); NaN: unknown
   fits: z.array(fitSchema.nullable()), // one per model
+  hasEstimates: z.boolean(), // whether any loss was estimated from some of the examples
   trustRegion: trustRegionSchema.nullable(),
 })
 export type BayesState = z.infer<typeof stateSchema>

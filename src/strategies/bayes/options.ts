@@ -15,7 +15,8 @@ const optionsSchema = z.strictObject({
     .enum(['auto', 'known', 'estimated'])
     .default('auto')
     .describe(
-      'Noise of the losses: "known" from the scores of single examples, "estimated" as one level by the model, "auto" known where scores allow.',
+      'Noise of the losses: "known" from the scores of single examples, "estimated" as one level by the model; "auto" is the former where racing scores ' +
+        'candidates on some of the examples, the latter where all see the same.',
     ),
   output_transform: z
     .enum(['auto', 'none', 'log'])

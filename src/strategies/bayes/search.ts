@@ -72,6 +72,8 @@ export class Bayes implements Strategy {
   /** Told since the last proposal: in which order must not matter. */
   #fresh = new Map<CandidateId, Told>()
   #trustRegion: TrustRegion | undefined
+  /** Whether any loss was estimated from some of the examples. */
+  #hasEstimates = false
   #lastValue: number | undefined
   #expectedGain: number | undefined
 
@@ -87,6 +89,7 @@ export class Bayes implements Strategy {
     this.#rngState = rng
     this.#rng = restoreRng(rng)
     this.#starts = distinct(this.#encoding, [domain.initial, ...(context.guesses ?? [])])
+    this.#hasEstimates = (context.prior ?? []).some(trial => trial.standardErrors !== undefined)
     this.#prior = this.#kept(
       (context.prior ?? []).map(trial => this.#toldOf(trial)),
       Math.floor(PRIOR_SHARE * options.max_observations),
@@ -114,6 +117,10 @@ export class Bayes implements Strategy {
         throw new RangeError(`Expected the id of a candidate asked for and not yet told, got ${trial.id}.`)
       }
       this.#pending.delete(trial.id)
+      if (trial.standardErrors !== undefined && !this.#hasEstimates) {
+        this.#hasEstimates = true
+        this.#models = this.#newModels([])
+      }
       this.#fresh.set(trial.id, { ...this.#toldOf(trial), genome })
     }
   }
@@ -169,6 +176,7 @@ export class Bayes implements Strategy {
       pendingGenomes: encodeRows([...this.#pending.values()], d),
       fresh,
       ...encodeTold(told, d, m),
+      hasEstimates: this.#hasEstimates,
       fits: this.#models.map(({ fit }) => (fit === undefined ? null : encodeFit(fit))),
       trustRegion: this.#trustRegion ?? null,
     }
@@ -181,6 +189,7 @@ export class Bayes implements Strategy {
     const m = context.objectives.length
     const strategy = new Bayes(context, options, state.rng)
     strategy.#asked = state.asked
+    strategy.#hasEstimates = state.hasEstimates
     const pending = decodeRows(state.pendingGenomes, d)
     strategy.#pending = new Map(state.pending.map((id, i) => [id, pending[i]!]))
     const told = decodeTold(state, d, m)
@@ -273,9 +282,16 @@ export class Bayes implements Strategy {
 
   /** What candidate `id` shall maximise, and genomes to look around; `undefined` while nothing has been scored. */
   #target(id: CandidateId, told: readonly Told[]): Target | undefined {
+    // Where all candidates see the same examples, their choice errs for all alike: what other examples would say is no noise between them.
+    const { noise } = this.#options
+    const isNoiseKnown = noise === 'known' || (noise === 'auto' && this.#hasEstimates)
     const gps = []
     for (const [j, model] of this.#models.entries()) {
-      const observations = told.map(t => ({ genome: t.genome, loss: t.losses?.[j], variance: t.variances[j] }))
+      const observations = told.map(t => ({
+        genome: t.genome,
+        loss: t.losses?.[j],
+        variance: isNoiseKnown ? t.variances[j] : undefined,
+      }))
       model.update(observations, this.#rng.split(this.#models.length === 1 ? `fit ${id}` : `fit ${id} ${j}`))
       const gp = model.process(observations, this.#pending)
       if (gp === undefined) return undefined

@@ -108,6 +108,30 @@ describe('bayes', () => {
     }
   })
 
+  it('takes what examples say of the noise only where candidates saw different ones, or where told to', () => {
+    const problem = sphere(2)
+    const genomes = (options: object, partial: boolean, withScores: boolean): string[] => {
+      const strategy = create(problem, { initial_points: 6, raw_samples: 64, ...options })
+      return Array.from({ length: 12 }, (_, id) => {
+        const trial = scored(problem, candidateOf(strategy.ask(1)[0]!, id))
+        const loss = trial.losses![0]!
+        strategy.tell([
+          {
+            ...trial,
+            ...(withScores && { exampleScores: [Float32Array.of(loss - 5, loss + 5)] }),
+            ...(partial && id === 3 && { standardErrors: [5] }),
+          },
+        ])
+        return String(trial.genome)
+      })
+    }
+    const plain = genomes({}, false, false)
+    expect(genomes({}, false, true)).toEqual(plain)
+    expect(genomes({ noise: 'known' }, false, true)).not.toEqual(plain)
+    expect(genomes({}, true, true)).not.toEqual(plain)
+    expect(genomes({ noise: 'estimated' }, true, true)).toEqual(plain)
+  })
+
   it('refuses a trust region for several losses', () => {
     const problem = { ...sphere(2), objectives: [minimize('a', 1), minimize('b', 1)] }
     expect(() => create(problem, { trust_region: true })).toThrow(
