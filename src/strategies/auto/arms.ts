@@ -18,9 +18,7 @@ export interface Arm {
 export function armOf(kind: ArmKind, scalarization: Scalarization): Arm {
   switch (kind) {
     case 'bayes':
-      // A split gives the same score again: what its examples say of the noise would only blur the model (merges.mjs: 0.79 instead of
-      // 0.76 after 100 evaluations).
-      return settled(bayes, { scalarization, noise: 'estimated' })
+      return settled(bayes, { scalarization })
     case 'cma-es':
       return settled(cmaEs, { scalarization })
     case 'forest':
