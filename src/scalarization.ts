@@ -10,7 +10,7 @@ export type Scalarization = 'worst' | 'mean'
 export const SCALARIZATIONS = ['worst', 'mean'] as const
 
 /** Share of the mean in `worst`. ParEGO's ρ. */
-const RHO = 0.05
+export const RHO = 0.05
 
 /** Losses, shape (m,), normalised so that 0 is `ideal` and 1 is `reference`; an objective without `ideal` is divided by |reference| (or 1). */
 export function normalizeLosses(losses: readonly number[], objectives: readonly Objective[]): number[] {

@@ -1,10 +1,9 @@
-import { normalLogCdf } from './normal.ts'
+import { inverseMillsRatio, normalLogCdf } from './normal.ts'
 
 /** Below the end of the range by this much in the logarithm the integrand no longer counts. */
 const NEGLIGIBLE = 36
 /** log Φ is below -NEGLIGIBLE - 4 at this many deviations under the mean. */
 const FAR = 9
-const LOG_SQRT_2PI = 0.5 * Math.log(2 * Math.PI)
 
 /** Expected improvement of the largest of independent Gaussians, by quadrature. */
 export class LargestOfGaussians {
@@ -19,7 +18,10 @@ export class LargestOfGaussians {
     this.byScale = new Float64Array(k)
   }
 
-  /** log E max(best - max_i Y_i, 0), Y_i ~ N(locations_i, scales_i²); scales positive. */
+  /**
+   * log E max(best - max_i Y_i, 0), Y_i ~ N(locations_i, scales_i²) independent: log ∫_{-∞}^{best} Π_i Φ((t - locations_i) / scales_i) dt.
+   * @param locations shape (k,). @param scales shape (k,), positive.
+   */
   logExpectedImprovement(
     locations: Float64Array,
     scales: Float64Array,
@@ -60,9 +62,9 @@ export class LargestOfGaussians {
       for (let i = 0; i < locations.length; i++) {
         const z = (t - locations[i]!) / scales[i]!
         // d log Φ(z) = φ/Φ dz, with dz = -(dM + z dS) / S.
-        const hazard = (share * Math.exp(-0.5 * z * z - LOG_SQRT_2PI - normalLogCdf(z))) / scales[i]!
-        byLocation[i]! -= hazard
-        byScale[i]! -= hazard * z
+        const slope = (share * inverseMillsRatio(z)) / scales[i]!
+        byLocation[i]! -= slope
+        byScale[i]! -= slope * z
       }
     }
   }
@@ -75,9 +77,8 @@ function rangeBelow(locations: Float64Array, scales: Float64Array, best: number)
   let start = Number.NEGATIVE_INFINITY
   for (let i = 0; i < locations.length; i++) {
     const z = (best - locations[i]!) / scales[i]!
-    const logCdf = normalLogCdf(z)
-    log += logCdf
-    slope += Math.exp(-0.5 * z * z - LOG_SQRT_2PI - logCdf) / scales[i]!
+    log += normalLogCdf(z)
+    slope += inverseMillsRatio(z) / scales[i]!
     start = Math.max(start, locations[i]! - FAR * scales[i]!)
   }
   const byTangent = NEGLIGIBLE / slope

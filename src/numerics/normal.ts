@@ -98,6 +98,11 @@ export function normalLogCdf(x: number): number {
   return Math.log(0.5 * erfcx(-x * Math.SQRT1_2)) - 0.5 * x * x
 }
 
+/** Inverse Mills ratio of the lower tail, φ(x) / Φ(x) = d log Φ / dx, without underflow. */
+export function inverseMillsRatio(x: number): number {
+  return Math.exp(-0.5 * x * x - LOG_SQRT_2PI - normalLogCdf(x))
+}
+
 /** log(1 - exp(x)) for x < 0 (M. Mächler, "Accurately computing log(1 - exp(-|a|))", 2012). */
 export function log1mexp(x: number): number {
   return x > -Math.LN2 ? Math.log(-Math.expm1(x)) : Math.log1p(-Math.exp(x))

@@ -19,6 +19,8 @@ export const initialSpread = (usual: number) =>
  * learns more there.
  *
  * @param point shape (d,), left as it is.
+ * @param spread in (0, 1]; 1 is the point itself, to the last bit.
+ * @returns shape (d,).
  */
 export function aroundStart(domain: Domain, point: Float64Array, spread: number): Float64Array {
   if (spread === 1) return point

@@ -1,8 +1,5 @@
 import type { Rng } from '../rng.ts'
-import type { AffinePiece } from '../scalarization.ts'
-
-/** Share of the weighted sum that breaks ties. */
-const RHO = 0.05
+import { type AffinePiece, RHO } from '../scalarization.ts'
 
 /**
  * ParEGO's scalar loss for one random weight vector: losses to [0, 1] by their range, then max_i w_i n_i + 0.05 Σ_i w_i n_i, weights uniform

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { SCALARIZATIONS } from '../../scalarization.ts'
 import { initialSpread } from '../initial-spread.ts'
 import type { StrategyDescription } from '../strategy.ts'
+import { winnerShare } from '../winner-share.ts'
 
 const optionsSchema = z.strictObject({
   initial_points: z
@@ -49,14 +50,9 @@ const optionsSchema = z.strictObject({
       'Several objectives, a model of each: candidates gain "hypervolume" (2 or 3 objectives), improve a new random weighting each ("parego"), or all ' +
         'improve the "scalarized" loss, which finds one point; "auto" is the first, or the second for more than 3.',
     ),
-  winner_share: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.5)
-    .describe(
-      'With several objectives, the share of candidates that look for the least scalarised loss, which names a search’s winner, instead of for the front.',
-    ),
+  winner_share: winnerShare(
+    'With several objectives, the share of candidates that look for the least scalarised loss, which names a search’s winner, instead of for the front.',
+  ),
   acquisition: z
     .enum(['auto', 'log-ei', 'noisy-log-ei'])
     .default('auto')

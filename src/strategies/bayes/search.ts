@@ -10,6 +10,7 @@ import { lossVariances } from '../noise.ts'
 import { paregoPieces } from '../pareto-scalarization.ts'
 import { snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, ToldTrial } from '../strategy.ts'
+import { isForWinner } from '../winner-share.ts'
 import { type Acquisition, logExpectedImprovement } from './acquisition.ts'
 import { type Aim, chooseAim, usesTrustRegion } from './aim.ts'
 import {
@@ -328,25 +329,20 @@ export class Bayes implements Strategy {
 
   #objectivesTarget(id: CandidateId, gps: readonly Gp[], told: readonly Told[]): Criterion {
     const { objectives } = this.#context
+    const forWinner = isForWinner(id, this.#options.winner_share)
     const transforms = this.#models.map(model => model.fit!.transform)
-    if (this.#aim === 'hypervolume' && !this.#isForWinner(id)) {
+    if (this.#aim === 'hypervolume' && !forWinner) {
       const limits = referencePoint(objectives).map((loss, j) => toTarget(transforms[j]!, loss))
       return hypervolumeCriterion(gps, limits, ANCHORS)
     }
     const pieces =
-      this.#aim === 'parego' && !this.#isForWinner(id)
+      this.#aim === 'parego' && !forWinner
         ? paregoPieces(
             told.flatMap(t => (t.losses === undefined ? [] : [t.losses])),
             this.#rng.split(`weights ${id}`),
           )
         : lossPieces(this.#options.scalarization, objectives)
     return scalarizedCriterion(gps, transforms, pieces, ANCHORS)
-  }
-
-  /** Whether candidate `id` is one of those that look for the point that will be named, rather than for the front. */
-  #isForWinner(id: CandidateId): boolean {
-    const share = this.#options.winner_share
-    return Math.floor((id + 1) * share) > Math.floor(id * share)
   }
 
   #newModels(fits: readonly (Fit | undefined)[]): readonly Model[] {

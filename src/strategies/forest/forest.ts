@@ -8,6 +8,7 @@ import { Observations, observationsSchema } from '../observations.ts'
 import { paregoPieces } from '../pareto-scalarization.ts'
 import { rngStateSchema, snapshotState } from '../snapshot.ts'
 import type { Proposal, Snapshot, Strategy, StrategyContext, StrategyDefinition, ToldTrial } from '../strategy.ts'
+import { isForWinner } from '../winner-share.ts'
 import { maximizeAcquisition } from './acquisition-search.ts'
 import { type ForestCriterion, largestCriterion, lossCriterion } from './criteria.ts'
 import { ForestSpace } from './forest-space.ts'
@@ -112,11 +113,10 @@ class Forest implements Strategy {
     const { scalarization, winner_share: share } = this.#options
     const forests = objectives.map((_, j) => this.#believing(inputs, Float64Array.from(this.#losses(j))))
     const scored = this.#observations.kept.flatMap(({ losses }) => (losses === undefined ? [] : [losses]))
-    const isForWinner = Math.floor((id + 1) * share) > Math.floor(id * share)
     const pieces =
       scalarization !== 'parego'
         ? lossPieces(scalarization, objectives)
-        : isForWinner
+        : isForWinner(id, share)
           ? lossPieces('worst', objectives)
           : paregoPieces(scored, this.#rng)
     return largestCriterion(forests, pieces, inputs)

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { SCALARIZATIONS } from '../../scalarization.ts'
 import { initialSpread } from '../initial-spread.ts'
 import type { StrategyDescription } from '../strategy.ts'
+import { winnerShare } from '../winner-share.ts'
 
 const optionsSchema = z.strictObject({
   initial_design: z
@@ -40,14 +41,9 @@ const optionsSchema = z.strictObject({
       'What several objectives are searched for, with a forest for each: "parego" draws new weights for every proposal and searches the whole front; ' +
         '"worst" normalised objective, or their "mean", searches one point.',
     ),
-  winner_share: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.5)
-    .describe(
-      'With "parego", the share of proposals that improve the worst normalised objective, which names a search’s winner, instead of drawing weights.',
-    ),
+  winner_share: winnerShare(
+    'With "parego", the share of proposals that improve the worst normalised objective, which names a search’s winner, instead of drawing weights.',
+  ),
   data_limit: z
     .number()
     .int()

@@ -1,11 +1,10 @@
-import { log1mexp, logH, logHSlope, normalLogCdf } from '../../../numerics/normal.ts'
+import { inverseMillsRatio, log1mexp, logH, logHSlope, normalLogCdf } from '../../../numerics/normal.ts'
 import type { Acquisition } from '../acquisition.ts'
 import type { Gp } from '../gp.ts'
 import type { Boxes } from './boxes.ts'
 
 /** A side thinner than this, in standard deviations and relative to its distance, is taken as a line: a difference would lose its digits. */
 const THIN = 1e-4
-const LOG_SQRT_2PI = 0.5 * Math.log(2 * Math.PI)
 
 /**
  * Logarithm of the expected hypervolume improvement for independent Gaussian objectives: exact, with a gradient that does not vanish where the
@@ -135,10 +134,10 @@ function logSide(
     // ψ' = Φ: the side is its width times Φ in the middle.
     const middle = 0.5 * (a + b)
     const logCdf = normalLogCdf(middle)
-    const hazard = slopes ? Math.exp(-0.5 * middle * middle - LOG_SQRT_2PI - logCdf) : 0
+    const ratio = slopes ? inverseMillsRatio(middle) : 0
     side.log = Math.log(upper - lower) + logCdf
-    side.byMean = -hazard / deviation
-    side.byDeviation = (-middle * hazard) / deviation
+    side.byMean = -ratio / deviation
+    side.byDeviation = (-middle * ratio) / deviation
     return
   }
   const logLower = logH(a)
