@@ -5,6 +5,7 @@ import { z } from 'zod'
 import {
   erfc,
   erfcx,
+  inverseMillsRatio,
   log1mexp,
   logH,
   logHSlope,
@@ -41,6 +42,16 @@ describe('the normal distribution agrees with 60-digit arithmetic', () => {
 })
 
 describe('the normal distribution', () => {
+  it('has an inverse Mills ratio that is the slope of log Φ, also where Φ underflows', () => {
+    expect(inverseMillsRatio(0)).toBeCloseTo(Math.sqrt(2 / Math.PI), 14)
+    for (const x of [-30, -3, -0.5, 1, 4]) {
+      const slope = (normalLogCdf(x + 1e-5) - normalLogCdf(x - 1e-5)) / 2e-5
+      expect(inverseMillsRatio(x)).toBeCloseTo(slope, 5)
+    }
+    // φ(x) / Φ(x) → -x - 1/x
+    expect(inverseMillsRatio(-1000)).toBeCloseTo(1000.001, 6)
+  })
+
   it('has quantiles that invert the distribution function', () => {
     const level = fc.double({ min: 1e-12, max: 1 - 1e-12, noNaN: true })
     fc.assert(fc.property(level, p => relativeError(normalCdf(normalQuantile(p)), p) < 1e-13))
